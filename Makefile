@@ -1,0 +1,44 @@
+# Everything starts from here. `make help` lists the targets.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint generate bench nightly clean
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.ready
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+$(STAMP): pyproject.toml deploy/requirements.lock deploy/setup.sh
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" bash deploy/setup.sh
+	@touch $@
+
+setup: $(STAMP) ## virtual environment with everything in it
+
+demo: $(STAMP) ## a network of real processes does the main job
+	@$(BIN)/python -m xdb.testnet.demo
+
+test: $(STAMP) ## the tests
+	@$(BIN)/python tests/tools.py
+	@$(BIN)/python -m pytest -n 2 -q
+
+lint: $(STAMP) ## linters, types, layers, sizes, generated code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python .ci/limits.py
+	$(BIN)/python proto/generate.py --check
+
+generate: $(STAMP) ## proto/ -> xdb/pb/
+	$(BIN)/python proto/generate.py
+
+bench: $(STAMP) ## throughput, latency and memory beside the primitives' limits
+	$(BIN)/python bench/throughput.py
+
+nightly: $(STAMP) ## the long campaigns
+	XDB_LONG=1 $(BIN)/python -m pytest -n 2 -q
+
+clean: ## removes what setup and tests made
+	rm -rf $(VENV) .uv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Ids and frozen records: what the system talks about, without behaviour."""

@@ -1,0 +1,49 @@
+"""What is stored off chain: pieces, commitments, slots."""
+
+from dataclasses import dataclass
+
+from xdb.model.ids import Address, Digest, FileId, Nonce
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """Length in bytes and Merkle root of one replica."""
+
+    length: int
+    root: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class SlotRef:
+    """One slot of a file, and what shows who owns it: `file` is the digest of the rest."""
+
+    file: FileId
+    slot: int
+    owner: Address
+    nonce: Nonce
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaKey:
+    """One replica: a slot's sealed piece of slice `piece`."""
+
+    file: FileId
+    slot: int
+    piece: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """What a storage node says of itself to a caller. Sizes in bytes, times Unix seconds."""
+
+    node: Address
+    version: str
+    capacity: int
+    used: int
+    free: int
+    height: int
+    chain_time: int
+    clock: int
+    accepts: bool
+    reason: str
+    damaged: int

@@ -1,0 +1,98 @@
+"""Other processes, as this one sees them."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from xdb.model.calls import Envelope
+from xdb.model.ids import Digest, FileId
+from xdb.model.refusal import Refusal
+from xdb.model.registry import Endpoint, Holder, NodeRecord
+from xdb.model.storage import Commitment, NodeStatus, ReplicaKey, SlotRef
+from xdb.ports.compute import Buffer
+
+
+class StoragePeer(Protocol):
+    """A storage node. Every call may be repeated.
+
+    Raises UnavailableError (and its kinds) when the node does not answer or has no
+    room, AuthError when it does not take us or is not who the record says,
+    IntegrityError when bytes are not what was promised, NotFoundError,
+    ExpiredError, RejectedError.
+    """
+
+    async def push(self, slot: SlotRef, piece: int, commitment: Commitment, sealed: Buffer) -> None:
+        """Stores one replica; verified by the node and durable on return."""
+        ...
+
+    async def accept(self, slot: SlotRef, manifest: bytes, expiry: int, version: int) -> Holder:
+        """Hands over the manifest of a slot whose replicas are all there; gives the receipt."""
+        ...
+
+    async def pull(self, key: ReplicaKey, offset: int = 0, length: int = 0) -> bytes:
+        """A range of a replica; length 0 reaches to its end. Not verified here."""
+        ...
+
+    async def pull_manifest(self, file: FileId, slot: int) -> bytes:
+        """The manifest as stored. Not verified here."""
+        ...
+
+    async def status(self) -> NodeStatus:
+        """What the node says of itself."""
+        ...
+
+
+class StoragePeers(Protocol):
+    """Finds the way to storage nodes."""
+
+    def peer(self, node: NodeRecord) -> StoragePeer:
+        """The node as its record describes it now; connections are shared and kept."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an envelope: included, with a refusal or without."""
+
+    height: int
+    time: int
+    refusal: Refusal
+    reason: str
+    transaction: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteHead:
+    """What a chain server says of its chain."""
+
+    height: int
+    block: Digest
+    time: int
+
+
+class ChainPeer(Protocol):
+    """A server of the embedded chain.
+
+    Raises UnavailableError when it does not answer, AuthError when it is not who
+    it should be, OverloadedError over its rate limit.
+    """
+
+    async def submit(self, envelope: Envelope) -> Outcome:
+        """Returns when the envelope is in a block; the same envelope again gives the same."""
+        ...
+
+    def blocks(self, start: int) -> AsyncIterator[bytes]:
+        """Encoded blocks from height `start` on, then as they are made."""
+        ...
+
+    async def head(self) -> RemoteHead:
+        """Its newest block."""
+        ...
+
+
+class ChainPeers(Protocol):
+    """Finds the way to chain servers."""
+
+    def peer(self, endpoint: Endpoint) -> ChainPeer:
+        """The server at this endpoint."""
+        ...
