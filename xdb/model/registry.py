@@ -86,6 +86,7 @@ class Holder:
     node: NodeId
     root: Digest
     leaves: int
+    replica_leaves: int
     size: int
     latest_expiry: int
     valid_until: int
@@ -125,10 +126,15 @@ class FileRecord:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What a slot holds, as a challenge needs it."""
+    """What a slot holds, as a challenge needs it.
+
+    `leaves` is the number of leaves over all replicas, `replica_leaves` that of every
+    replica but the last: leaf i belongs to replica i // replica_leaves.
+    """
 
     root: Digest
     leaves: int
+    replica_leaves: int
     size: int
     latest_expiry: int
 
@@ -143,6 +149,7 @@ class Receipt:
     file_root: Digest
     holding_root: Digest
     leaves: int
+    replica_leaves: int
     size: int
     latest_expiry: int
     version: int

@@ -314,6 +314,7 @@ class Holder(_message.Message):
     NODE_FIELD_NUMBER: _builtins.int
     ROOT_FIELD_NUMBER: _builtins.int
     LEAVES_FIELD_NUMBER: _builtins.int
+    REPLICA_LEAVES_FIELD_NUMBER: _builtins.int
     SIZE_FIELD_NUMBER: _builtins.int
     LATEST_EXPIRY_FIELD_NUMBER: _builtins.int
     VALID_UNTIL_FIELD_NUMBER: _builtins.int
@@ -323,6 +324,8 @@ class Holder(_message.Message):
     """holding root"""
     leaves: _builtins.int
     """over all replicas of the holding"""
+    replica_leaves: _builtins.int
+    """of every replica but the last, which may have fewer"""
     size: _builtins.int
     """bytes over all replicas of the holding"""
     latest_expiry: _builtins.int
@@ -337,6 +340,7 @@ class Holder(_message.Message):
         node: _builtins.bytes = ...,
         root: _builtins.bytes = ...,
         leaves: _builtins.int = ...,
+        replica_leaves: _builtins.int = ...,
         size: _builtins.int = ...,
         latest_expiry: _builtins.int = ...,
         valid_until: _builtins.int = ...,
@@ -344,7 +348,7 @@ class Holder(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["latest_expiry", b"latest_expiry", "leaves", b"leaves", "node", b"node", "root", b"root", "signature", b"signature", "size", b"size", "valid_until", b"valid_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["latest_expiry", b"latest_expiry", "leaves", b"leaves", "node", b"node", "replica_leaves", b"replica_leaves", "root", b"root", "signature", b"signature", "size", b"size", "valid_until", b"valid_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -915,24 +919,33 @@ Global___Leaf: _TypeAlias = Leaf  # noqa: Y015
 
 @_typing.final
 class Answer(_message.Message):
-    """A drawn leaf is either shown or admitted lost."""
+    """What became of one draw: the leaf is shown, or its segment admitted lost. An
+    attempt that hits a hole is drawn again; after 16 holes the draw is void and
+    neither is set.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    HOLES_FIELD_NUMBER: _builtins.int
     LEAF_FIELD_NUMBER: _builtins.int
     LOST_SEGMENT_FIELD_NUMBER: _builtins.int
     lost_segment: _builtins.int
+    @_builtins.property
+    def holes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """segments that the attempts before hit"""
+
     @_builtins.property
     def leaf(self) -> Global___Leaf: ...
     def __init__(
         self,
         *,
+        holes: _abc.Iterable[_builtins.int] | None = ...,
         leaf: Global___Leaf | None = ...,
         lost_segment: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "leaf", b"leaf", "lost_segment", b"lost_segment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "leaf", b"leaf", "lost_segment", b"lost_segment"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "holes", b"holes", "leaf", b"leaf", "lost_segment", b"lost_segment"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_answer: _TypeAlias = _typing.Literal["leaf", "lost_segment"]  # noqa: Y015
     _WhichOneofArgType_answer: _TypeAlias = _typing.Literal["answer", b"answer"]  # noqa: Y015
