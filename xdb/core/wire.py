@@ -24,6 +24,10 @@ M = TypeVar("M", bound=Message)
 R = TypeVar("R")
 
 
+class NotOfferedError(ValueError):
+    """A call or event that the protocol knows and this version does not offer."""
+
+
 def to_message(record: object, kind: type[M]) -> M:
     """The message that says what `record` says."""
     message = kind()
@@ -61,7 +65,7 @@ def write_call(call: Call) -> bytes:
 
 
 def read_call(data: bytes) -> Call:
-    """The call in an envelope; ValueError when malformed or unknown."""
+    """The call in an envelope; ValueError when malformed or unknown, or NotOfferedError."""
     call: Call = _read_choice(data, registry_pb2.Call, "call", calls)
     return call
 
@@ -96,7 +100,9 @@ def _read_choice(data: bytes, kind: type[Message], choice: str, module: Any) -> 
     part = getattr(message, name)
     record = getattr(module, part.DESCRIPTOR.name, None)
     if record is None:
-        raise ValueError(f"{part.DESCRIPTOR.name} is not offered here")
+        raise NotOfferedError(
+            f"{part.DESCRIPTOR.name} is not offered here: use a version that has it"
+        )
     return to_record(part, record)
 
 
