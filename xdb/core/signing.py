@@ -78,7 +78,7 @@ def _check(digest: Digest, signature: Signature) -> None:
 
 @cache
 def _keys() -> KeyAPI:
-    from eth_keys.main import KeyAPI  # noqa: PLC0415  # slow import
     from eth_keys.backends.coincurve import CoinCurveECCBackend  # noqa: PLC0415
+    from eth_keys.main import KeyAPI  # noqa: PLC0415  # slow import
 
     return KeyAPI(CoinCurveECCBackend())
