@@ -1,0 +1,1 @@
+"""Configuration of the daemons: read once, checked whole, then passed as frozen records."""

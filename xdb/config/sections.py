@@ -1,0 +1,81 @@
+"""Sections that several roles have."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from xdb.config.address import parse_endpoint, split_address
+from xdb.errors import ConfigError
+from xdb.model.registry import Endpoint
+from xdb.model.units import Seconds
+
+KeyValueKind = Literal["auto", "leveldb", "sqlite"]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyConfig:
+    """A keystore and the file that holds its password."""
+
+    keystore: Path
+    password_file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """Where to listen, and the address that others are told (by default the same)."""
+
+    listen: str
+    advertise: str = ""
+
+    def __post_init__(self) -> None:
+        """Both must be addresses, and what others are told must be reachable for them."""
+        split_address(self.listen)
+        host, port = split_address(self.address)
+        if host in {"0.0.0.0", "::"}:  # noqa: S104  # refused, not bound
+            raise ConfigError(
+                f"others cannot reach {self.address}: set advertise to a name or address of this "
+                "machine that they can"
+            )
+        if port == 0:
+            raise ConfigError(f"others cannot reach {self.address}: set a port")
+
+    @property
+    def address(self) -> str:
+        """What others are told."""
+        return self.advertise or self.listen
+
+
+@dataclass(frozen=True, slots=True)
+class ChainAccess:
+    """The chain to follow: its genesis, and servers written as `host:port#certificate hash`."""
+
+    genesis: Path
+    servers: tuple[str, ...]
+    sync: bool = True  # fsync of the local copy of the chain
+
+    def __post_init__(self) -> None:
+        """Every server must be readable."""
+        if not self.servers:
+            raise ConfigError("servers is empty: name at least one chain server")
+        _ = self.endpoints
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The servers."""
+        return tuple(parse_endpoint(server) for server in self.servers)
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """What is logged to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessConfig:
+    """How the process ends, and what it works with."""
+
+    stop_within: Seconds = 10.0
+    workers: int = 0  # processes for commitments; 0: one per processor

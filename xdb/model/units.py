@@ -1,0 +1,13 @@
+"""What a number in a configuration counts.
+
+A plain number to the type checker and to every user; the annotation tells the reader of
+configuration files which units to expect ("4 MiB", "30s").
+"""
+
+from typing import Annotated
+
+Size = Annotated[int, "bytes"]
+"""Bytes."""
+
+Seconds = Annotated[float, "seconds"]
+"""Seconds."""
