@@ -1,0 +1,3 @@
+"""Anything that holds bytes."""
+
+Buffer = bytes | bytearray | memoryview
