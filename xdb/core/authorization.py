@@ -13,7 +13,7 @@ from xdb.core.signing import digest_of, recover
 from xdb.errors import AuthError, IntegrityError
 from xdb.model.ids import Address, ChainId, Deployment, Digest, Nonce, Signature
 
-DOMAIN = "xdb/1/authorization"
+DOMAIN = "xdb/v1/authorization"
 LONGEST_LIFETIME = 300
 """Seconds from issue to expiry, at most."""
 CLOCK_MARGIN = 30

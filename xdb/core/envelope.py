@@ -10,7 +10,7 @@ from xdb.model.calls import Call, Envelope
 from xdb.model.ids import Address, ChainId, Deployment, Digest, Nonce, Signature
 from xdb.model.refusal import Refusal
 
-DOMAIN = "xdb/1/envelope"
+DOMAIN = "xdb/v1/envelope"
 VERSION = 1
 
 

@@ -4,7 +4,7 @@ from xdb.core.signing import digest_of, recover
 from xdb.model.ids import Address, Digest, Signature
 from xdb.model.registry import Receipt
 
-DOMAIN = "xdb/1/receipt"
+DOMAIN = "xdb/v1/receipt"
 
 
 def receipt_digest(receipt: Receipt) -> Digest:
