@@ -1,0 +1,67 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from xdb.config.roles import ROLES, SpaceConfig, StorageConfig
+from xdb.config.source import load
+from xdb.config.table import leaves
+from xdb.errors import ConfigError
+
+CONFIGS = Path(__file__).parents[3] / "configs"
+FILES = sorted(CONFIGS.rglob("*.toml"))
+
+
+def documented_keys(text):
+    """Keys of a file, set or shown in a comment, with the sections they stand in."""
+    section = ()
+    for line in text.splitlines():
+        if header := re.fullmatch(r"\[([a-z_.]+)\]", line):
+            section = tuple(header[1].split("."))
+        elif key := re.match(r"(?:# )?([a-z_]+) = ", line):
+            yield (*section, key[1])
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(CONFIGS)))
+def test_every_sample_loads(file):
+    assert isinstance(load(ROLES[file.stem], file, {}), ROLES[file.stem])
+
+
+def test_there_is_a_full_and_a_minimal_sample_of_every_role():
+    names = {file.relative_to(CONFIGS) for file in FILES}
+    assert names == {Path(folder, f"{role}.toml") for role in ROLES for folder in ("", "minimal")}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_full_sample_documents_every_key_and_no_other(role):
+    documented = set(documented_keys((CONFIGS / f"{role}.toml").read_text()))
+    assert documented == {path for path, _ in leaves(ROLES[role])}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_full_sample_shows_the_defaults(role):
+    """Taking away what the minimal sample does not set changes nothing but what is said so."""
+    full = load(ROLES[role], CONFIGS / f"{role}.toml", {})
+    minimal = load(ROLES[role], CONFIGS / "minimal" / f"{role}.toml", {})
+    for section in ("log", "process", "kv", "clients", "upload", "node"):
+        assert getattr(full, section, None) == getattr(minimal, section, None)
+
+
+def test_node_without_identity_must_be_named(tmp_path):
+    text = (CONFIGS / "minimal" / "storage.toml").read_text()
+    text = re.sub(r"\[identity\]\n.*\n.*\n", "", text)
+    (tmp_path / "storage.toml").write_text(text)
+    with pytest.raises(ConfigError, match="who is this node"):
+        load(StorageConfig, tmp_path / "storage.toml", {})
+    named = load(StorageConfig, tmp_path / "storage.toml", {"XDB_NODE_ID": "ab" * 20})
+    assert named.node.address == b"\xab" * 20
+
+
+def test_owners():
+    assert SpaceConfig(1, owners=("any",)).allowed is None
+    assert SpaceConfig(1, owners=("ab" * 20,)).allowed == {b"\xab" * 20}
+    assert SpaceConfig(1).allowed == frozenset()
+    with pytest.raises(ConfigError, match="is not an identity"):
+        SpaceConfig(1, owners=("somebody",))
+    with pytest.raises(ConfigError, match="capacity is 0"):
+        SpaceConfig(0)
