@@ -34,8 +34,8 @@ def encrypt_slice(  # noqa: PLR0913, PLR0917  # a slice and its place
     prefix: bytes,
     file: FileId,
     index: int,
-    last: bool,
-    plaintext: Buffer,  # noqa: FBT001
+    last: bool,  # noqa: FBT001
+    plaintext: Buffer,
 ) -> bytes:
     """Ciphertext and tag. A key, prefix and index must never see two plaintexts."""
     place = encode(_Place(FORMAT, file, index, last))
@@ -47,8 +47,8 @@ def decrypt_slice(  # noqa: PLR0913, PLR0917  # a slice and its place
     prefix: bytes,
     file: FileId,
     index: int,
-    last: bool,
-    ciphertext: Buffer,  # noqa: FBT001
+    last: bool,  # noqa: FBT001
+    ciphertext: Buffer,
 ) -> bytes:
     """The plaintext; IntegrityError when it is not this slice of this file under this key."""
     place = encode(_Place(FORMAT, file, index, last))
