@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import islice
+from typing import Protocol
 
 from xdb.core.encoding import encode
 from xdb.core.envelope import sign_envelope
@@ -22,13 +23,31 @@ from xdb.ports.blockchain import (
     Registry,
     Rollback,
 )
-from xdb.ports.clock import Clock
 from xdb.ports.entropy import Entropy
 from xdb.ports.keys import Signer
 
 DEPLOYMENT = Deployment(ChainId(sha256(b"memory chain").digest()), Address(b"\x0c" * 20))
 
 Item = BlockEvents | Rollback | Final
+
+
+class WallClock(Protocol):
+    """What a chain needs of a clock."""
+
+    def wall(self) -> float:
+        """Unix seconds."""
+        ...
+
+
+@dataclass(frozen=True)
+class StillClock:
+    """A clock that stands; `MemoryChain.advance` moves chain time."""
+
+    now: float
+
+    def wall(self) -> float:
+        """Always the same."""
+        return self.now
 
 
 @dataclass
@@ -73,7 +92,7 @@ class MemoryChain:
     def __init__(
         self,
         parameters: Parameters,
-        clock: Clock,
+        clock: WallClock,
         *,
         deployment: Deployment = DEPLOYMENT,
         lag: int = 0,

@@ -7,19 +7,25 @@ from hashlib import sha256
 from xdb.core import merkle
 from xdb.core.files import file_id
 from xdb.core.receipts import receipt_digest
-from xdb.model.calls import CreateNamespace, NewFile, RegisterNode
+from xdb.core.rules.state import FileEntry, State
+from xdb.model.calls import Call, CreateNamespace, NewFile, Publish, RegisterNode
+from xdb.model.events import Event
 from xdb.model.ids import Deployment, Digest, FileId, Nonce, Signature, Tag
 from xdb.model.registry import (
     Coding,
     Endpoint,
+    FileRecord,
     Holder,
     Holding,
+    Parameters,
     ProofScheme,
     Receipt,
     Redundancy,
 )
+from xdb.testing.chain import MemoryChain, StillClock
 from xdb.testing.keys import NamedKey
 
+DAY = 86400
 TWO_COPIES = Redundancy(Coding.COPIES, 1, 2)
 
 
@@ -52,6 +58,73 @@ def node_call(key: NamedKey, *, operator: str = "", zone: str = "") -> RegisterN
 def namespace_call(name: str, redundancy: Redundancy = TWO_COPIES) -> CreateNamespace:
     """Creates a namespace."""
     return CreateNamespace(tag(name), b"label", redundancy, ProofScheme.MERKLE)
+
+
+START = 1_800_000_000
+"""Chain time at which a world begins."""
+
+
+class World:
+    """A chain with nodes n0, n1, ... and the owners `alice` and `bob`, each with namespace ns."""
+
+    def __init__(self, *, nodes: int = 4, parameters: Parameters | None = None) -> None:
+        self.chain = MemoryChain(parameters or Parameters(start=START), StillClock(START))
+        self.nodes = [NamedKey(f"n{number}") for number in range(nodes)]
+        self.alice, self.bob = NamedKey("alice"), NamedKey("bob")
+        for node in self.nodes:
+            self.call(node, node_call(node))
+        for owner in (self.alice, self.bob):
+            self.call(owner, namespace_call("ns"))
+
+    @property
+    def now(self) -> int:
+        """Chain time."""
+        return self.chain.time
+
+    @property
+    def parameters(self) -> Parameters:
+        """The chain's."""
+        return self.chain.parameters
+
+    def call(self, sender: NamedKey, call: Call) -> tuple[Event, ...]:
+        """Executes a call; RefusedCallError when it may not."""
+        return self.chain.call(sender.address, call)
+
+    def draft(self, owner: NamedKey, title: str, redundancy: Redundancy = TWO_COPIES) -> "Draft":
+        """A file of `owner`, not yet published."""
+        return Draft(self.chain.deployment, owner, title, redundancy)
+
+    def publish(  # noqa: PLR0913  # what a test may want to vary
+        self,
+        owner: NamedKey,
+        title: str,
+        *,
+        life: int = DAY,
+        nodes: Sequence[NamedKey] | None = None,
+        name: str | None = None,
+        replaces: FileId | None = None,
+    ) -> "Draft":
+        """Publishes a file of two copies that lives so many seconds."""
+        draft = self.draft(owner, title)
+        new = draft.new(
+            self.nodes[:2] if nodes is None else nodes,
+            expiry=self.now + life,
+            valid_until=self.now,
+            name=name,
+            replaces=replaces,
+        )
+        self.call(owner, Publish((new,)))
+        return draft
+
+    def entry(self, file: FileId) -> FileEntry | None:
+        """A file as chain state holds it."""
+        return State(self.chain.state).file(file)
+
+    def record(self, file: FileId) -> FileRecord:
+        """The record of a file that is there."""
+        entry = self.entry(file)
+        assert entry is not None
+        return entry.record
 
 
 @dataclass(frozen=True)
