@@ -35,6 +35,12 @@ class ProcessId:
         stat = _stat(self.pid)
         return stat is not None and stat.state != "Z" and self._is(stat)
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether it was stopped where it stands."""
+        stat = _stat(self.pid)
+        return stat is not None and stat.state == "T" and self._is(stat)
+
     def members(self) -> list[int]:
         """The processes of its session, itself included when it runs."""
         if self.boot != boot_id():
@@ -118,7 +124,7 @@ class Starting:
 
 def end(process: ProcessId, seconds: float) -> bool:
     """Asks the process to end, and after `seconds` makes it; whether asking was enough."""
-    asked = _signal(process, signal.SIGTERM)
+    asked = send(process, signal.SIGTERM)
     gone = not asked or _wait(process, seconds)
     kill(process)
     return gone
@@ -126,7 +132,7 @@ def end(process: ProcessId, seconds: float) -> bool:
 
 def kill(process: ProcessId) -> None:
     """Ends the process and everything it started, at once."""
-    _signal(process, signal.SIGKILL)
+    send(process, signal.SIGKILL)
     _wait(process, _KILLED_WITHIN)
     for pid in process.members():
         _kill_member(process, pid)
@@ -141,7 +147,7 @@ def _kill_member(process: ProcessId, pid: int) -> None:
             select.select([descriptor], [], [], _KILLED_WITHIN)
 
 
-def _signal(process: ProcessId, number: signal.Signals) -> bool:
+def send(process: ProcessId, number: signal.Signals) -> bool:
     """Sends a signal through a descriptor, so that nobody else can get it; whether it was there."""
     with suppress(ProcessLookupError), _descriptor(process.pid) as descriptor:
         if process.is_running:

@@ -1,0 +1,119 @@
+import dataclasses
+
+import pytest
+
+from xdb.errors import ConfigError
+from xdb.model.calls import RegisterNode, SetNodeState, UpdateNode
+from xdb.model.registry import Endpoint, NodeRecord, NodeState
+from xdb.node.enrolment import Enrolment, Profile, needed_calls
+
+NODE, SIGNER = b"n" * 20, b"s" * 20
+ENDPOINT = Endpoint("127.0.0.1:7400", b"c" * 32)
+PROFILE = Profile(SIGNER, ENDPOINT, "operator", "zone", 1000)
+RECORD = NodeRecord(
+    node=NODE,
+    signer=SIGNER,
+    former_signer=SIGNER,
+    signer_epoch=0,
+    endpoint=ENDPOINT,
+    operator="operator",
+    zone="zone",
+    capacity=1000,
+    state=NodeState.ONLINE,
+    registered=1,
+    resigned=0,
+)
+
+
+class Registry:
+    def __init__(self):
+        self.calls = []
+
+    async def submit(self, call):
+        self.calls.append(call)
+
+
+@dataclasses.dataclass
+class Records:
+    found: NodeRecord | None
+
+    def record(self, node):
+        assert node == NODE
+        return self.found
+
+
+def enrolment(record, identity):
+    return Enrolment(NODE, PROFILE, Records(record), identity)
+
+
+def test_unknown_node_registers():
+    assert needed_calls(None, PROFILE) == (
+        RegisterNode(SIGNER, ENDPOINT, "operator", "zone", 1000),
+    )
+
+
+def test_true_record_needs_nothing():
+    assert needed_calls(RECORD, PROFILE) == ()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("signer", b"t" * 20),
+        ("endpoint", Endpoint("10.0.0.1:7400", b"c" * 32)),
+        ("endpoint", Endpoint("127.0.0.1:7400", b"d" * 32)),
+        ("operator", "another"),
+        ("zone", "another"),
+        ("capacity", 2000),
+    ],
+)
+def test_only_what_changed_is_updated(field, value):
+    profile = dataclasses.replace(PROFILE, **{field: value})
+    assert needed_calls(RECORD, profile) == (UpdateNode(**{field: value}),)
+
+
+def test_text_taken_away_is_updated():
+    profile = dataclasses.replace(PROFILE, zone="")
+    assert needed_calls(RECORD, profile) == (UpdateNode(zone=""),)
+
+
+def test_offline_node_comes_back():
+    record = dataclasses.replace(RECORD, state=NodeState.OFFLINE)
+    assert needed_calls(record, PROFILE) == (SetNodeState(NodeState.ONLINE),)
+
+
+def test_draining_node_keeps_draining():
+    assert needed_calls(dataclasses.replace(RECORD, state=NodeState.DRAINING), PROFILE) == ()
+
+
+async def test_calls_are_sent_as_the_id():
+    registry = Registry()
+    sent = await enrolment(None, registry).run_once()
+    assert tuple(registry.calls) == sent == needed_calls(None, PROFILE)
+
+
+async def test_node_that_left_is_told():
+    record = dataclasses.replace(RECORD, state=NodeState.LEFT)
+    with pytest.raises(ConfigError, match="has left this network for good"):
+        await enrolment(record, Registry()).run_once()
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (None, "is not registered"),
+        (dataclasses.replace(RECORD, signer=b"t" * 20), "is registered with signer 7474"),
+        (
+            dataclasses.replace(RECORD, endpoint=Endpoint("10.0.0.1:1", b"c" * 32)),
+            "is registered at 10.0.0.1:1",
+        ),
+    ],
+)
+async def test_without_identity_a_false_record_is_an_error(record, expected):
+    with pytest.raises(ConfigError, match=expected):
+        await enrolment(record, None).run_once()
+
+
+async def test_without_identity_lesser_differences_are_borne():
+    record = dataclasses.replace(RECORD, capacity=5, zone="other")
+    assert await enrolment(record, None).run_once() == ()

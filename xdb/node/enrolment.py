@@ -1,0 +1,110 @@
+"""A storage node's record on the chain, kept true."""
+
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from xdb.errors import ConfigError
+from xdb.model.calls import Call, RegisterNode, SetNodeState, UpdateNode
+from xdb.model.ids import Address, NodeId
+from xdb.model.registry import Endpoint, NodeRecord, NodeState
+from xdb.ports.blockchain import Registry
+
+T = TypeVar("T")
+
+
+class Records(Protocol):
+    """Where records are looked up: an index that has caught up with the chain."""
+
+    def record(self, node: NodeId) -> NodeRecord | None:
+        """The node's record, None when it never registered."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What the record shall say."""
+
+    signer: Address
+    endpoint: Endpoint
+    operator: str
+    zone: str
+    capacity: int
+
+
+def needed_calls(record: NodeRecord | None, profile: Profile) -> tuple[Call, ...]:
+    """What the node's id has to send so that the record says `profile` and the node is online.
+
+    A node that drains keeps draining: that was decided by its operator.
+    """
+    if record is None:
+        return (
+            RegisterNode(
+                profile.signer,
+                profile.endpoint,
+                profile.operator,
+                profile.zone,
+                profile.capacity,
+            ),
+        )
+    calls: list[Call] = []
+    update = UpdateNode(
+        signer=_changed(profile.signer, record.signer),
+        endpoint=_changed(profile.endpoint, record.endpoint),
+        operator=_changed(profile.operator, record.operator),
+        zone=_changed(profile.zone, record.zone),
+        capacity=_changed(profile.capacity, record.capacity),
+    )
+    if update != UpdateNode():
+        calls.append(update)
+    if record.state is NodeState.OFFLINE:
+        calls.append(SetNodeState(NodeState.ONLINE))
+    return tuple(calls)
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """Sends what is needed, when the key of the node's id is here."""
+
+    node: NodeId
+    profile: Profile
+    records: Records
+    identity: Registry | None
+
+    async def run_once(self) -> tuple[Call, ...]:
+        """What was sent; ConfigError when the node cannot work as it is recorded."""
+        record = self.records.record(self.node)
+        if record is not None and record.state is NodeState.LEFT:
+            raise ConfigError(
+                f"node {self.node.hex()} has left this network for good: make a new identity "
+                "and an empty data directory for it"
+            )
+        calls = needed_calls(record, self.profile)
+        if self.identity is None:
+            self._check_without_identity(record)
+            return ()
+        for call in calls:
+            await self.identity.submit(call)
+        return calls
+
+    def _check_without_identity(self, record: NodeRecord | None) -> None:
+        node = self.node.hex()
+        if record is None:
+            raise ConfigError(
+                f"node {node} is not registered: add [identity] with the keystore of its id for "
+                "the first start"
+            )
+        if record.signer != self.profile.signer:
+            raise ConfigError(
+                f"node {node} is registered with signer {record.signer.hex()}, the keystore holds "
+                f"{self.profile.signer.hex()}: use that key, or add [identity] to replace it"
+            )
+        if record.endpoint != self.profile.endpoint:
+            raise ConfigError(
+                f"node {node} is registered at {record.endpoint.address} with certificate "
+                f"{record.endpoint.certificate.hex()}, this is {self.profile.endpoint.address} "
+                f"with {self.profile.endpoint.certificate.hex()}: add [identity] to update it"
+            )
+
+
+def _changed(wanted: T, recorded: T) -> T | None:
+    return wanted if wanted != recorded else None

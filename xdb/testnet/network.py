@@ -1,0 +1,199 @@
+"""Starts, looks at, breaks and stops the processes of a testnet."""
+
+import fcntl
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from xdb.config.roles import Role
+from xdb.errors import ConfigError, UnavailableError
+from xdb.testnet import process
+from xdb.testnet.layout import Layout, Member, read_plan, read_process, write_process
+from xdb.testnet.process import READY_FD, Starting
+
+READY_WITHIN = 60.0
+STOP_WITHIN = 15.0
+LOG_LINES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStatus:
+    """One process as it is now."""
+
+    name: str
+    role: Role
+    id: str
+    address: str
+    pid: int | None  # None: not running
+    paused: bool
+    log: Path
+
+
+def exists(directory: Path) -> bool:
+    """Whether a testnet was made here."""
+    return Layout(directory).plan.exists()
+
+
+def start(directory: Path) -> list[ProcessStatus]:
+    """Starts what does not run, and returns when all of it serves; safe to repeat.
+
+    UnavailableError with the last words of what did not start.
+    """
+    process.check_platform()
+    layout = Layout(directory)
+    with _changing(layout):
+        members = read_plan(layout)
+        for stage in (_of(members, {"chain"}), _of(members, {"storage", "owner"})):
+            _start_all(layout, [member for member in stage if not _is_running(layout, member)])
+    return status(directory)
+
+
+def status(directory: Path) -> list[ProcessStatus]:
+    """Every process of the network, the chain first."""
+    layout = Layout(directory)
+    return [_status(layout, member) for member in read_plan(layout)]
+
+
+def kill(directory: Path, name: str) -> None:
+    """Ends one process at once, as a crash would."""
+    layout = Layout(directory)
+    with _changing(layout):
+        started = read_process(layout, _named(layout, name).name)
+        if started is not None:
+            process.kill(started)
+
+
+def pause(directory: Path, name: str) -> None:
+    """Stops one process where it stands."""
+    _send(Layout(directory), name, signal.SIGSTOP)
+
+
+def resume(directory: Path, name: str) -> None:
+    """Lets a paused process go on."""
+    _send(Layout(directory), name, signal.SIGCONT)
+
+
+def restart(directory: Path, name: str) -> None:
+    """Stops one process if it runs, and starts it again."""
+    layout = Layout(directory)
+    with _changing(layout):
+        member = _named(layout, name)
+        _end(layout, member)
+        _start_all(layout, [member])
+
+
+def stop(directory: Path) -> None:
+    """Stops everything that this testnet started; nodes first, then the chain."""
+    layout = Layout(directory)
+    with _changing(layout):
+        for member in reversed(read_plan(layout)):
+            _ask(layout, member)
+        for member in reversed(read_plan(layout)):
+            _end(layout, member)
+
+
+def destroy(directory: Path) -> None:
+    """Stops everything and removes the directory."""
+    if exists(directory):
+        stop(directory)
+        shutil.rmtree(directory)
+
+
+def _of(members: tuple[Member, ...], roles: set[str]) -> list[Member]:
+    return [member for member in members if member.role in roles]
+
+
+def _named(layout: Layout, name: str) -> Member:
+    members = {member.name: member for member in read_plan(layout)}
+    if name not in members:
+        raise ConfigError(f"no process {name!r} in this testnet; there are {', '.join(members)}")
+    return members[name]
+
+
+def _is_running(layout: Layout, member: Member) -> bool:
+    started = read_process(layout, member.name)
+    return started is not None and started.is_running
+
+
+def _start_all(layout: Layout, members: list[Member]) -> None:
+    starting = [(member, _start(layout, member)) for member in members]
+    failed = [member for member, child in starting if child.wait(READY_WITHIN) is None]
+    for member in failed:
+        _end(layout, member)
+    if failed:
+        raise UnavailableError(
+            "; ".join(
+                f"{member.name} did not start: {_last_words(layout, member)}" for member in failed
+            )
+        )
+
+
+def _start(layout: Layout, member: Member) -> Starting:
+    left = read_process(layout, member.name)
+    if left is not None:
+        process.kill(left)  # what a killed process left behind
+    command = [sys.executable, "-m", "xdb.node", member.role]
+    command += ["--config", str(layout.config(member)), "--ready-fd", str(READY_FD)]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("XDB_")}
+    child = Starting(command, layout.log(member.name), environment)
+    write_process(layout, member.name, child.id)
+    return child
+
+
+def _ask(layout: Layout, member: Member) -> None:
+    started = read_process(layout, member.name)
+    if started is not None:
+        process.send(started, signal.SIGCONT)
+        process.send(started, signal.SIGTERM)
+
+
+def _end(layout: Layout, member: Member) -> None:
+    started = read_process(layout, member.name)
+    if started is not None:
+        process.send(started, signal.SIGCONT)
+        process.end(started, STOP_WITHIN)
+        layout.process(member.name).unlink()
+
+
+def _send(layout: Layout, name: str, number: signal.Signals) -> None:
+    started = read_process(layout, _named(layout, name).name)
+    if started is None or not process.send(started, number):
+        raise UnavailableError(f"{name} does not run; start it with: xdb-cli testnet up")
+
+
+def _status(layout: Layout, member: Member) -> ProcessStatus:
+    started = read_process(layout, member.name)
+    running = started is not None and started.is_running
+    return ProcessStatus(
+        name=member.name,
+        role=member.role,
+        id=member.id,
+        address=member.address,
+        pid=started.pid if started is not None and running else None,
+        paused=started is not None and started.is_paused,
+        log=layout.log(member.name),
+    )
+
+
+def _last_words(layout: Layout, member: Member) -> str:
+    log = layout.log(member.name)
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return " / ".join(lines[-LOG_LINES:]) or f"it said nothing; see {log}"
+
+
+@contextmanager
+def _changing(layout: Layout) -> Iterator[None]:
+    """One change at a time."""
+    if not layout.directory.is_dir():
+        raise ConfigError(f"{layout.directory}: no testnet here; make one with: xdb-cli testnet up")
+    descriptor = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
