@@ -280,7 +280,10 @@ def field(tag: int, value: int | bytes) -> bytes:
 
 
 def private_part(plain: bytes) -> bytes:
-    extra = b"".join(field(4, field(1, key) + field(2, value)) for key, value in EXTRA)
+    # a map entry always has both fields
+    extra = b"".join(
+        field(4, field(1, key) + (field(2, value) or b"\x12\0")) for key, value in EXTRA
+    )
     message = (
         field(1, sha256(plain).digest())
         + field(2, len(plain))

@@ -78,7 +78,7 @@ def test_the_widest_code():
 
 @pytest.mark.parametrize("redundancy", [COPIES, erasure(2, 3)])
 def test_a_piece_of_the_wrong_length_is_named(redundancy):
-    found = {slot: b"12345" for slot in (1, 3)}
+    found = dict.fromkeys((1, 3), b"12345")
     with pytest.raises(IntegrityError, match="slot 1 has 5 bytes"):
         restore(redundancy, found, 100)
 
