@@ -246,7 +246,7 @@ def test_a_flood_of_slots_is_refused_before_parsing():
 
 
 def test_an_overlong_manifest_is_refused():
-    with pytest.raises(IntegrityError, match="^manifest: size"):
+    with pytest.raises(IntegrityError, match=r"^manifest: size"):
         read_manifest(bytes(LIMIT))
 
 
