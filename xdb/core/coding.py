@@ -50,6 +50,7 @@ def restore(redundancy: Redundancy, found: Mapping[int, Buffer], length: int) ->
     if len(slots) < redundancy.required:
         raise ValueError(f"{len(slots)} pieces where {redundancy.required} are required")
     for slot in slots:
+        check_slot(redundancy, slot)
         if len(found[slot]) != size:
             raise IntegrityError(
                 f"the piece of slot {slot} has {len(found[slot])} bytes instead of {size}; "
@@ -63,6 +64,12 @@ def restore(redundancy: Redundancy, found: Mapping[int, Buffer], length: int) ->
     fragments = [headers[slot - 1] + bytes(found[slot]) for slot in slots]
     restored: bytes = _coder(redundancy.required, redundancy.total).decode(fragments)
     return restored
+
+
+def check_slot(redundancy: Redundancy, slot: int) -> None:
+    """ValueError for a slot that such a file does not have."""
+    if not 1 <= slot <= redundancy.total:
+        raise ValueError(f"slot {slot} of a file of {redundancy.total} slots")
 
 
 @lru_cache(maxsize=16)

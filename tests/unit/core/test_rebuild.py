@@ -58,3 +58,13 @@ def test_too_few_others_are_a_bug():
     sealed = sealed_by_slot(redundancy, data, 0)
     with pytest.raises(ValueError, match="pieces where 2"):
         rebuild_piece(redundancy, len(data), {1: sealed[1], 3: sealed[3]}, KEY, 0, 3)
+
+
+@pytest.mark.parametrize("slot", [0, 4])
+def test_slots_that_do_not_exist_are_a_bug(slot):
+    redundancy, data = Redundancy(Coding.ERASURE, 2, 3), b"some slice of ciphertext"
+    sealed = sealed_by_slot(redundancy, data, 0)
+    with pytest.raises(ValueError, match=f"slot {slot} of a file of 3"):
+        rebuild_piece(redundancy, len(data), sealed, KEY, 0, slot)
+    with pytest.raises(ValueError, match=f"slot {slot} of a file of 3"):
+        restore_slice(redundancy, len(data), {slot: sealed[1], 3: sealed[3]}, KEY, 0)
