@@ -78,3 +78,8 @@ def _run(context: Context, state: State, sender: Address, call: Call) -> list[Ev
             return slots.move(context, state, sender, call)
         case calls.Extend():
             return slots.extend(context, state, sender, call)
+        case _:
+            raise refuse(
+                Refusal.UNSUPPORTED,
+                f"{type(call).__name__} is not offered here: use a deployment that has it",
+            )
