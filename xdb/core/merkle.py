@@ -46,6 +46,13 @@ def depth(count: int) -> int:
     return (count - 1).bit_length()
 
 
+def leaf_hash(data: Buffer) -> Digest:
+    """The hash of one leaf of a replica."""
+    leaf = _LEAF()
+    leaf.update(data)
+    return Digest(leaf.digest())
+
+
 def replica_leaves(data: Buffer, leaf_size: int) -> list[Digest]:
     """The leaf hashes of one replica."""
     view = memoryview(data)

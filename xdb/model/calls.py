@@ -149,10 +149,65 @@ class Release:
     file: FileId
 
 
+@dataclass(frozen=True, slots=True)
+class RevealSeed:
+    """The beacons' preimages for an epoch, in the order of the parameters."""
+
+    epoch: int
+    preimages: tuple[Digest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """Turns up to `limit` holdings of closed epochs into segments."""
+
+    node: NodeId
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One drawn leaf and its way up to the holding root."""
+
+    segment: int
+    data: bytes
+    replica_length: int
+    replica_path: tuple[Digest, ...]
+    holding_path: tuple[Digest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One draw: the segments of the holes it met, then a leaf, or the segment admitted lost."""
+
+    holes: tuple[int, ...]
+    leaf: Leaf | None
+    lost_segment: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prove:
+    """A node's answers to all draws of an epoch."""
+
+    node: NodeId
+    epoch: int
+    answers: tuple[Answer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Surrender:
+    """The node gives a holding up."""
+
+    node: NodeId
+    file: FileId
+    slot: int
+
+
 NodeCall = RegisterNode | UpdateNode | SetNodeState | Heartbeat | Resign
 NamespaceCall = CreateNamespace | UpdateNamespace
 FileCall = Publish | Renew | Rename | Delete | Move | Extend | Release
-Call = NodeCall | NamespaceCall | FileCall
+AuditCall = RevealSeed | Seal | Prove | Surrender
+Call = NodeCall | NamespaceCall | FileCall | AuditCall
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,6 +148,50 @@ class FileReleased:
     file: FileId
 
 
+@dataclass(frozen=True, slots=True)
+class SeedRevealed:
+    """An epoch's challenge; it closes every earlier epoch."""
+
+    epoch: int
+    seed: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class HoldingRef:
+    """One slot of a file."""
+
+    file: FileId
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class BucketsSealed:
+    """Holdings that became segments `first`, ..., the first beginning at leaf `start`."""
+
+    node: NodeId
+    first: int
+    start: int
+    holdings: tuple[HoldingRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProofAccepted:
+    """A node answered an epoch's challenge; what it admitted to have lost is no longer held."""
+
+    node: NodeId
+    epoch: int
+    lost: tuple[HoldingRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HoldingSurrendered:
+    """A node gave a holding up."""
+
+    node: NodeId
+    file: FileId
+    slot: int
+
+
 NodeEvent = NodeRegistered | NodeUpdated | NodeStateSet | HeartbeatSeen | NodeResigned
 NamespaceEvent = NamespaceCreated | NamespaceUpdated
 FileEvent = (
@@ -159,4 +203,5 @@ FileEvent = (
     | FileExtended
     | FileReleased
 )
-Event = NodeEvent | NamespaceEvent | FileEvent
+AuditEvent = SeedRevealed | BucketsSealed | ProofAccepted | HoldingSurrendered
+Event = NodeEvent | NamespaceEvent | FileEvent | AuditEvent

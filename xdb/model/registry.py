@@ -177,7 +177,12 @@ class Parameters:
     max_label: int = 4096  # bytes
     max_text: int = 256  # bytes of an address, operator or zone
     max_lifetime: int = 10 * 366 * 86400  # longest expiry ahead
+    beacons: tuple[Digest, ...] = ()  # ends of the beacons' hash chains; none: no audits
 
     def epoch_at(self, time: int) -> int:
         """The epoch that `time` falls into; times before the start count as epoch 0."""
         return max(0, time - self.start) // self.epoch
+
+    def start_of(self, epoch: int) -> int:
+        """Chain time at which an epoch begins."""
+        return self.start + epoch * self.epoch

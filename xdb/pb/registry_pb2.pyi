@@ -1817,21 +1817,32 @@ Global___SeedRevealed: _TypeAlias = SeedRevealed  # noqa: Y015
 
 @_typing.final
 class BucketsSealed(_message.Message):
+    """Holdings that became segments `first`, `first` + 1, ... of the node's address
+    space; the first of them begins at leaf `start`.
+    """
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NODE_FIELD_NUMBER: _builtins.int
-    SEGMENTS_FIELD_NUMBER: _builtins.int
+    FIRST_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    HOLDINGS_FIELD_NUMBER: _builtins.int
     node: _builtins.bytes
-    segments: _builtins.int
+    first: _builtins.int
+    start: _builtins.int
+    @_builtins.property
+    def holdings(self) -> _containers.RepeatedCompositeFieldContainer[Global___HoldingRef]: ...
     def __init__(
         self,
         *,
         node: _builtins.bytes = ...,
-        segments: _builtins.int = ...,
+        first: _builtins.int = ...,
+        start: _builtins.int = ...,
+        holdings: _abc.Iterable[Global___HoldingRef] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["node", b"node", "segments", b"segments"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first", b"first", "holdings", b"holdings", "node", b"node", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

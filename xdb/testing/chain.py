@@ -139,13 +139,13 @@ class MemoryChain:
 
     def call(self, sender: Address, call: Call) -> tuple[Event, ...]:
         """Executes an unsigned call of `sender` in a block of its own."""
-        effects = apply(self._context(), self.state, sender, call)
+        effects = apply(self.context(), self.state, sender, call)
         self._append(effects)
         return effects.events
 
     def submit(self, envelope: Envelope) -> Inclusion:
         """Executes an envelope in a block of its own; RefusedCallError makes none."""
-        self._append(execute(self._context(), self.state, envelope))
+        self._append(execute(self.context(), self.state, envelope))
         head = self.head
         return Inclusion(head.height, head.time, Digest(sha256(encode(envelope)).digest()))
 
@@ -157,7 +157,8 @@ class MemoryChain:
             self.state.write(self._blocks.pop().undo.items())
         self._publish(Rollback(height))
 
-    def _context(self) -> Context:
+    def context(self) -> Context:
+        """Where and when a call made now is executed."""
         return Context(self.deployment, self.parameters, self.time)
 
     def _append(self, effects: Effects) -> None:

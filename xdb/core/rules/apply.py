@@ -1,7 +1,9 @@
 """Where a call meets its rule."""
 
+from collections.abc import Callable
+
 from xdb.core.envelope import open_envelope
-from xdb.core.rules import files, namespaces, nodes, publishing, slots
+from xdb.core.rules import files, namespaces, nodes, proofs, publishing, seeds, segments, slots
 from xdb.core.rules.limits import check_numbers, refuse
 from xdb.core.rules.state import Context, Effects, Reader, State
 from xdb.model import calls
@@ -47,39 +49,29 @@ def _check_deadline(context: Context, envelope: Envelope) -> None:
         )
 
 
-def _run(context: Context, state: State, sender: Address, call: Call) -> list[Event]:  # noqa: C901, PLR0911, PLR0912  # one line for each call
+def _run(context: Context, state: State, sender: Address, call: Call) -> list[Event]:
     check_numbers(call)
-    match call:
-        case calls.RegisterNode():
-            return nodes.register(context, state, sender, call)
-        case calls.UpdateNode():
-            return nodes.update(context, state, sender, call)
-        case calls.SetNodeState():
-            return nodes.set_state(context, state, sender, call)
-        case calls.Heartbeat():
-            return nodes.heartbeat(context, state, sender, call)
-        case calls.Resign():
-            return nodes.resign(context, state, sender, call)
-        case calls.CreateNamespace():
-            return namespaces.create(context, state, sender, call)
-        case calls.UpdateNamespace():
-            return namespaces.update(context, state, sender, call)
-        case calls.Publish():
-            return publishing.publish(context, state, sender, call)
-        case calls.Renew():
-            return files.renew(context, state, sender, call)
-        case calls.Rename():
-            return files.rename(context, state, sender, call)
-        case calls.Delete():
-            return files.delete(context, state, sender, call)
-        case calls.Release():
-            return files.release(context, state, sender, call)
-        case calls.Move():
-            return slots.move(context, state, sender, call)
-        case calls.Extend():
-            return slots.extend(context, state, sender, call)
-        case _:
-            raise refuse(
-                Refusal.UNSUPPORTED,
-                f"{type(call).__name__} is not offered here: use a deployment that has it",
-            )
+    return _RULES[type(call)](context, state, sender, call)
+
+
+_RULES: dict[type[Call], Callable[..., list[Event]]] = {
+    calls.RegisterNode: nodes.register,
+    calls.UpdateNode: nodes.update,
+    calls.SetNodeState: nodes.set_state,
+    calls.Heartbeat: nodes.heartbeat,
+    calls.Resign: nodes.resign,
+    calls.CreateNamespace: namespaces.create,
+    calls.UpdateNamespace: namespaces.update,
+    calls.Publish: publishing.publish,
+    calls.Renew: files.renew,
+    calls.Rename: files.rename,
+    calls.Delete: files.delete,
+    calls.Release: files.release,
+    calls.Move: slots.move,
+    calls.Extend: slots.extend,
+    calls.RevealSeed: seeds.reveal,
+    calls.Seal: segments.seal,
+    calls.Prove: proofs.prove,
+    calls.Surrender: segments.surrender,
+}
+"""Every rule takes the context, the state, the sender and its call, and gives the events."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from xdb.core.rules import names
 from xdb.core.rules.holdings import Place, confirm
 from xdb.core.rules.limits import check_count, check_label, refuse
+from xdb.core.rules.segments import end_holding
 from xdb.core.rules.state import Context, FileEntry, State
 from xdb.model.calls import Delete, Release, Rename, Renew, Renewal
 from xdb.model.events import Event, FileDeleted, FileReleased, FileRenamed, FileRenewed
@@ -120,7 +121,7 @@ def release(context: Context, state: State, sender: Address, call: Release) -> l
         )
     state.drop_name(record)
     for number, (node, slot) in enumerate(zip(record.holders, entry.slots, strict=True), start=1):
-        state.drop_holding(node, slot.epoch, call.file, number)
+        end_holding(context, state, node, call.file, number, slot)
     state.drop_file(call.file)
     return [FileReleased(file=call.file)]
 

@@ -10,7 +10,7 @@ States and the ways between them::
 *left* is final. A resigned node takes nothing new: Resign turns *online* into
 *draining*, and there is no way back to *online*.
 
-Whether a node holds nothing is one bounded read over its holdings' keys. There is no
+Whether a node holds nothing is two bounded reads over its holdings' keys. There is no
 counter of them: it would be a key that all publishers write, and none could publish
 beside another.
 """
@@ -18,7 +18,7 @@ beside another.
 from dataclasses import replace
 
 from xdb.core.rules.limits import check_endpoint, check_text, refuse
-from xdb.core.rules.state import Context, State
+from xdb.core.rules.state import HOLDINGS, POINTERS, Context, State
 from xdb.model.calls import Heartbeat, RegisterNode, Resign, SetNodeState, UpdateNode
 from xdb.model.events import (
     Event,
@@ -140,12 +140,18 @@ def _check_leave(context: Context, state: State, record: NodeRecord) -> None:
             f"node {record.node.hex()} is {record.state.name.lower()}: "
             "drain it first, or resign and wait for the notice period",
         )
-    if state.holds_anything(record.node):
+    if holds_anything(state, record.node):
         raise refuse(
             Refusal.NODE_BUSY,
             f"node {record.node.hex()} still holds files: wait until their owners have moved them "
             "away (release those past retention), or resign and wait for the notice period",
         )
+
+
+def holds_anything(state: State, node: NodeId) -> bool:
+    """Whether, before this call, the node held any slot of a file not yet released."""
+    prefixes = (HOLDINGS + node, POINTERS + node)
+    return any(True for prefix in prefixes for _ in state.scan(prefix, 1))
 
 
 def heartbeat(context: Context, state: State, sender: Address, call: Heartbeat) -> list[Event]:

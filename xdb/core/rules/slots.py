@@ -6,6 +6,7 @@ from xdb.core import merkle
 from xdb.core.rules.files import check_slot, check_version, live, named, owned
 from xdb.core.rules.holdings import Place, accept, check_same
 from xdb.core.rules.limits import check_count, refuse
+from xdb.core.rules.segments import end_holding
 from xdb.core.rules.state import Context, FileEntry, State
 from xdb.errors import IntegrityError
 from xdb.model.calls import Extend, Move
@@ -28,7 +29,7 @@ def move(context: Context, state: State, sender: Address, call: Move) -> list[Ev
     if call.holder.node != source:
         _check_apart(call.holder.node, record.holders)
     check_same(call.slot, call.holder, old.holding)
-    state.drop_holding(source, old.epoch, call.file, call.slot)
+    end_holding(context, state, source, call.file, call.slot, old)
     version = record.version + 1
     place = Place(call.file, call.slot, record.root, version, record.expiry)
     slot = accept(context, state, place, call.holder)

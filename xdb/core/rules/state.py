@@ -11,6 +11,11 @@ key                                            value                            
 ``m/`` owner namespace name                    file id                          the owner
 ``o/`` node epoch file slot                    Holding as it was accepted       the owner
 ``x/`` sender nonce                            deadline, 8 bytes                the sender
+``r/``                                         Newest (seeds)                   the beacons
+``a/`` node                                    Space (segments)                 whoever seals
+``g/`` node index                              Segment                          sealer, node
+``p/`` node file slot                          index of the slot's segment      sealer, node
+``v/`` node                                    epoch proved last, 8 bytes       the node
 =============================================  ===============================  ==============
 
 Parts of keys have fixed widths (epoch and slot 8 bytes); values are canonical
@@ -31,6 +36,7 @@ from xdb.model.registry import FileRecord, Holding, NamespaceRecord, NodeRecord,
 T = TypeVar("T")
 
 HOLDINGS = b"o/"
+POINTERS = b"p/"
 NONCES = b"x/"
 
 
@@ -102,7 +108,7 @@ class State:
 
     def node(self, node: NodeId) -> NodeRecord | None:
         """A node's record."""
-        return self._load(node_key(node), NodeRecord)
+        return self.load(node_key(node), NodeRecord)
 
     def put_node(self, record: NodeRecord) -> None:
         """Keeps a node's record."""
@@ -114,7 +120,7 @@ class State:
 
     def namespace(self, owner: Address, namespace: Tag) -> NamespaceRecord | None:
         """An owner's namespace."""
-        return self._load(namespace_key(owner, namespace), NamespaceRecord)
+        return self.load(namespace_key(owner, namespace), NamespaceRecord)
 
     def put_namespace(self, record: NamespaceRecord) -> None:
         """Keeps a namespace."""
@@ -122,7 +128,7 @@ class State:
 
     def file(self, file: FileId) -> FileEntry | None:
         """A file's entry."""
-        return self._load(file_key(file), FileEntry)
+        return self.load(file_key(file), FileEntry)
 
     def put_file(self, entry: FileEntry) -> None:
         """Keeps a file's entry."""
@@ -156,16 +162,17 @@ class State:
         """Removes a holding from where it was entered."""
         self._writes[holding_key(node, epoch, file, slot)] = None
 
-    def holds_anything(self, node: NodeId) -> bool:
-        """Whether, before this call, the node held any slot of a file not yet released.
+    def holding(self, node: NodeId, epoch: int, file: FileId, slot: int) -> Holding | None:
+        """A holding that stands where it was entered."""
+        return self.load(holding_key(node, epoch, file, slot), Holding)
 
-        One bounded read of at most one key.
-        """
-        return any(True for _ in self._reader.scan(HOLDINGS + node, 1))
+    def scan(self, prefix: bytes, limit: int) -> Iterable[tuple[bytes, bytes]]:
+        """The first pairs under a prefix as they were before this call."""
+        return self._reader.scan(prefix, limit)
 
     def deadline(self, sender: Address, nonce: Nonce) -> int | None:
         """The deadline of the envelope that used a nonce."""
-        return self._load(nonce_key(sender, nonce), int)
+        return self.load(nonce_key(sender, nonce), int)
 
     def put_deadline(self, sender: Address, nonce: Nonce, deadline: int) -> None:
         """Marks a nonce as used. The mark may be dropped once the deadline is past."""
@@ -174,17 +181,29 @@ class State:
     def _get(self, key: bytes) -> bytes | None:
         return self._writes[key] if key in self._writes else self._reader.get(key)
 
-    def _load(self, key: bytes, kind: type[T]) -> T | None:
+    def load(self, key: bytes, kind: type[T]) -> T | None:
+        """The value under a key that an area of the rules keeps for itself."""
         value = self._get(key)
-        if value is None:
-            return None
-        try:
-            return decode(kind, value)
-        except ValueError as error:
-            raise IntegrityError(
-                f"chain state under {key.hex()} is no {kind.__name__} ({error}): "
-                "restore the chain's database or replay its blocks"
-            ) from error
+        return None if value is None else read(key, value, kind)
+
+    def store(self, key: bytes, value: object) -> None:
+        """Keeps such a value."""
+        self._writes[key] = encode(value)
+
+    def drop(self, key: bytes) -> None:
+        """Forgets such a value."""
+        self._writes[key] = None
+
+
+def read(key: bytes, value: bytes, kind: type[T]) -> T:
+    """A stored value."""
+    try:
+        return decode(kind, value)
+    except ValueError as error:
+        raise IntegrityError(
+            f"chain state under {key.hex()} is no {kind.__name__} ({error}): "
+            "restore the chain's database or replay its blocks"
+        ) from error
 
 
 def node_key(node: NodeId) -> bytes:

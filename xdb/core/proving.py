@@ -1,0 +1,80 @@
+"""What a node answers to an epoch's draws, given the segments it knows of itself."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xdb.core import merkle
+from xdb.core.sampling import ATTEMPTS, Spot, draw, node_seed, spot
+from xdb.model.calls import Leaf
+from xdb.model.ids import Digest, FileId, NodeId
+from xdb.model.storage import Commitment
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A segment as its node knows it."""
+
+    index: int
+    start: int
+    leaves: int
+    replica_leaves: int
+    file: FileId
+    slot: int
+    hole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One draw: the holes it met, and the leaf it asks for unless it is void."""
+
+    holes: tuple[int, ...]
+    span: Span | None
+    spot: Spot | None
+
+
+def questions(
+    seed: Digest, node: NodeId, count: int, leaves: int, spans: Sequence[Span]
+) -> list[Question]:
+    """The epoch's `count` draws over the node's first `leaves` leaves; `spans` by start."""
+    own = node_seed(seed, node)
+    starts = [span.start for span in spans]
+    return [_question(own, number, leaves, spans, starts) for number in range(count)]
+
+
+def _question(
+    seed: Digest, number: int, leaves: int, spans: Sequence[Span], starts: Sequence[int]
+) -> Question:
+    holes: list[int] = []
+    for attempt in range(ATTEMPTS):
+        leaf = draw(seed, number, attempt, leaves)
+        span = spans[bisect_right(starts, leaf) - 1]
+        if not span.hole:
+            where = spot(leaf - span.start, span.leaves, span.replica_leaves)
+            return Question(tuple(holes), span, where)
+        holes.append(span.index)
+    return Question(tuple(holes), None, None)
+
+
+def leaf(
+    question: Question,
+    replica_hashes: Sequence[Digest],
+    data: bytes,
+    commitments: Sequence[Commitment],
+) -> Leaf:
+    """The answer that shows the leaf `data`.
+
+    `replica_hashes` are the leaf hashes of its replica, `commitments` those of all
+    replicas of the holding.
+    """
+    if question.span is None or question.spot is None:
+        raise ValueError("a void draw has no answer")
+    where = question.spot
+    holding = [merkle.replica_leaf(commitment) for commitment in commitments]
+    return Leaf(
+        segment=question.span.index,
+        data=data,
+        replica_length=commitments[where.replica].length,
+        replica_path=merkle.path(replica_hashes, where.leaf),
+        holding_path=merkle.path(holding, where.replica),
+    )

@@ -1,0 +1,162 @@
+"""Proofs: a node's answers to the draws of the open epoch.
+
+Every draw ends in a leaf with its path to the holding root that the holder's receipt
+named, in the admission that the holding is lost, or, after too many holes, in nothing. A
+wrong proof is refused without effect and may be repeated while the epoch is open. Nobody
+records misses: whoever reads the chain derives them when the next seed appears.
+"""
+
+from dataclasses import dataclass
+
+from xdb.core.merkle import climb, depth, leads_to, leaf_count, leaf_hash, replica_leaf
+from xdb.core.rules import seeds, segments
+from xdb.core.rules.limits import refuse
+from xdb.core.rules.nodes import present
+from xdb.core.rules.segments import Segment
+from xdb.core.rules.state import Context, State
+from xdb.core.sampling import ATTEMPTS, draw, node_seed, spot
+from xdb.errors import RefusedCallError
+from xdb.model.calls import Answer, Leaf, Prove
+from xdb.model.events import Event, HoldingRef, ProofAccepted
+from xdb.model.ids import Address, Digest, NodeId
+from xdb.model.refusal import Refusal
+from xdb.model.storage import Commitment
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """What all draws of one proof share."""
+
+    context: Context
+    state: State
+    node: NodeId
+    epoch: int
+    seed: Digest
+    leaves: int
+
+
+def prove(context: Context, state: State, sender: Address, call: Prove) -> list[Event]:
+    """Checks every draw; what was admitted to be lost is no longer held."""
+    record = present(state, call.node)
+    if sender != record.signer_at(context.epoch):
+        raise refuse(
+            Refusal.NOT_ALLOWED,
+            f"{sender.hex()} is not the signer of node {call.node.hex()} in epoch "
+            f"{context.epoch}: prove with the signer that is registered for this epoch",
+        )
+    this = _open_round(context, state, call)
+    lost: dict[int, Segment] = {}
+    for number, answer in enumerate(call.answers):
+        try:
+            _check_answer(this, number, answer, lost)
+        except RefusedCallError as error:
+            raise RefusedCallError(error.refusal, f"draw {number}: {error.reason}") from error
+    refs = tuple(_end(this, index, held) for index, held in sorted(lost.items()))
+    state.store(_proved_key(call.node), call.epoch)
+    return [ProofAccepted(call.node, call.epoch, refs)]
+
+
+def _open_round(context: Context, state: State, call: Prove) -> _Round:
+    seed = _open_seed(state, call.epoch)
+    if state.load(_proved_key(call.node), int) == call.epoch:
+        raise refuse(
+            Refusal.PROVED, f"node {call.node.hex()} has proved epoch {call.epoch}: nothing to do"
+        )
+    oldest = segments.oldest_bucket(state, call.node)
+    if oldest is not None and oldest + 2 <= call.epoch:
+        raise refuse(
+            Refusal.UNSEALED,
+            f"holdings of epoch {oldest} are not sealed: call Seal for node {call.node.hex()}",
+        )
+    extent = segments.space(state, call.node).before(call.epoch)
+    if extent is None or not extent.leaves:
+        raise refuse(
+            Refusal.EPOCH,
+            f"node {call.node.hex()} had nothing to prove when epoch {call.epoch} began",
+        )
+    wanted = context.parameters.leaves_per_epoch
+    if len(call.answers) != wanted:
+        raise refuse(
+            Refusal.PROOF, f"{len(call.answers)} answers to {wanted} draws: answer each once"
+        )
+    return _Round(context, state, call.node, call.epoch, node_seed(seed, call.node), extent.leaves)
+
+
+def _open_seed(state: State, epoch: int) -> Digest:
+    newest = seeds.newest(state)
+    if newest is None or newest.epoch < epoch:
+        raise refuse(Refusal.SEED, f"epoch {epoch} has no seed: wait until it is revealed")
+    if newest.epoch > epoch:
+        raise refuse(
+            Refusal.EPOCH,
+            f"epoch {epoch} closed when epoch {newest.epoch} got its seed: prove that one",
+        )
+    return newest.seed
+
+
+def _check_answer(this: _Round, number: int, answer: Answer, lost: dict[int, Segment]) -> None:
+    if len(answer.holes) > ATTEMPTS:
+        raise _wrong(f"{len(answer.holes)} holes, {ATTEMPTS} are the most")
+    for attempt, index in enumerate(answer.holes):
+        held = _named(this, number, attempt, index)
+        if not segments.is_hole(this.context, this.state, held, this.epoch):
+            raise _wrong(f"segment {index} is no hole")
+    final = [part for part in (answer.leaf, answer.lost_segment) if part is not None]
+    if len(answer.holes) == ATTEMPTS:
+        if final:
+            raise _wrong(f"it is void after {ATTEMPTS} holes, and yet answered")
+        return
+    if len(final) != 1:
+        raise _wrong("show the leaf or admit its loss")
+    index = answer.leaf.segment if answer.leaf is not None else answer.lost_segment or 0
+    held = _named(this, number, len(answer.holes), index)
+    if segments.is_hole(this.context, this.state, held, this.epoch):
+        raise _wrong(f"segment {index} is a hole, draw again")
+    if answer.leaf is None:
+        lost[index] = held
+        return
+    leaf = draw(this.seed, number, len(answer.holes), this.leaves)
+    _check_leaf(this, held, leaf - held.start, answer.leaf)
+
+
+def _named(this: _Round, number: int, attempt: int, index: int) -> Segment:
+    leaf = draw(this.seed, number, attempt, this.leaves)
+    held = segments.segment(this.state, this.node, index)
+    if held is None or not held.holds(leaf):
+        raise _wrong(f"leaf {leaf} (attempt {attempt}) does not lie in segment {index}")
+    return held
+
+
+def _check_leaf(this: _Round, held: Segment, offset: int, leaf: Leaf) -> None:
+    size = this.context.parameters.leaf_size
+    where = spot(offset, held.holding.leaves, held.holding.replica_leaves)
+    if leaf_count(leaf.replica_length, size) != where.leaves:
+        raise _wrong(
+            f"a replica of {leaf.replica_length} bytes does not have {where.leaves} leaves"
+        )
+    whole = where.leaf < where.leaves - 1
+    wanted = size if whole else leaf.replica_length - (where.leaves - 1) * size
+    if len(leaf.data) != wanted:
+        raise _wrong(f"a leaf of {len(leaf.data)} bytes where {wanted} belong")
+    if len(leaf.replica_path) != depth(where.leaves):
+        raise _wrong(f"a replica path of {len(leaf.replica_path)}, not {depth(where.leaves)}")
+    root = climb(leaf_hash(leaf.data), where.leaf, leaf.replica_path)
+    replica = replica_leaf(Commitment(leaf.replica_length, root))
+    if not leads_to(replica, where.replica, where.replicas, leaf.holding_path, held.holding.root):
+        raise _wrong(
+            f"leaf {where.leaf} of replica {where.replica} does not lead to the root of slot "
+            f"{held.slot} of file {held.file.hex()}"
+        )
+
+
+def _end(this: _Round, index: int, held: Segment) -> HoldingRef:
+    segments.end_segment(this.context, this.state, this.node, index, held)
+    return HoldingRef(held.file, held.slot)
+
+
+def _wrong(reason: str) -> RefusedCallError:
+    return refuse(Refusal.PROOF, f"{reason}: repeat the proof while the epoch is open")
+
+
+def _proved_key(node: NodeId) -> bytes:
+    return b"v/" + node
