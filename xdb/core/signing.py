@@ -4,22 +4,18 @@ Signatures are deterministic (RFC 6979), 65 bytes r || s || v with v in 0..1, an
 have a low s (BIP 62), so that one key makes one signature of a digest. An address
 is the last 20 bytes of the Keccak-256 of the public key.
 
-The key library takes several tenths of a second to import, so it is loaded by the
-first call that needs it.
+libsecp256k1 is called directly: the libraries above it take several tenths of a second
+to import, which every command would wait for.
 """
 
-from __future__ import annotations
-
 import hashlib
-from functools import cache
-from typing import TYPE_CHECKING
+
+import coincurve
+from Crypto.Hash import keccak
 
 from xdb.core.encoding import encode
 from xdb.errors import IntegrityError
 from xdb.model.ids import Address, Digest, Signature
-
-if TYPE_CHECKING:
-    from eth_keys.main import KeyAPI
 
 _SIGNATURE = 65
 _DIGEST = 32
@@ -28,12 +24,13 @@ _HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 
 def address_of(private_key: bytes) -> Address:
     """Whose key this is."""
-    return Address(_keys().PrivateKey(private_key).public_key.to_canonical_address())
+    return _address(coincurve.PrivateKey(private_key).public_key)
 
 
 def sign(private_key: bytes, digest: Digest) -> Signature:
     """The signature of a digest; always the same one."""
-    return Signature(_keys().PrivateKey(private_key).sign_msg_hash(digest).to_bytes())
+    _check_digest(digest)
+    return Signature(coincurve.PrivateKey(private_key).sign_recoverable(digest, hasher=None))
 
 
 def recover(digest: Digest, signature: Signature) -> Address:
@@ -41,18 +38,15 @@ def recover(digest: Digest, signature: Signature) -> Address:
 
     A signature of something else recovers to some unrelated address: compare it.
     """
-    from eth_keys.exceptions import BadSignature  # noqa: PLC0415  # slow import
-    from eth_utils.exceptions import ValidationError  # noqa: PLC0415
-
-    _check(digest, signature)
-    keys = _keys()
+    _check_digest(digest)
+    _check_signature(signature)
     try:
-        key = keys.Signature(signature).recover_public_key_from_msg_hash(digest)
-    except (BadSignature, ValidationError) as error:
+        key = coincurve.PublicKey.from_signature_and_message(signature, digest, hasher=None)
+    except ValueError as error:  # the library's word for both of its refusals
         raise IntegrityError(
             "no key fits the signature: it is damaged; ask the signer for a new one"
         ) from error
-    return Address(key.to_canonical_address())
+    return _address(key)
 
 
 def digest_of(domain: str, record: object) -> Digest:
@@ -63,9 +57,17 @@ def digest_of(domain: str, record: object) -> Digest:
     )
 
 
-def _check(digest: Digest, signature: Signature) -> None:
+def _address(key: coincurve.PublicKey) -> Address:
+    point = key.format(compressed=False)[1:]
+    return Address(keccak.new(digest_bits=256, data=point).digest()[-20:])
+
+
+def _check_digest(digest: Digest) -> None:
     if len(digest) != _DIGEST:
         raise ValueError(f"a digest of {len(digest)} bytes")
+
+
+def _check_signature(signature: Signature) -> None:
     if len(signature) != _SIGNATURE:
         raise IntegrityError(
             f"a signature of {len(signature)} bytes where {_SIGNATURE} belong; sign again"
@@ -74,11 +76,3 @@ def _check(digest: Digest, signature: Signature) -> None:
         raise IntegrityError(f"signature with v = {signature[64]}: only 0 and 1 are taken")
     if int.from_bytes(signature[32:64], "big") > _HALF_ORDER:
         raise IntegrityError("signature with a high s: only the low one is taken")
-
-
-@cache
-def _keys() -> KeyAPI:
-    from eth_keys.backends.coincurve import CoinCurveECCBackend  # noqa: PLC0415
-    from eth_keys.main import KeyAPI  # noqa: PLC0415  # slow import
-
-    return KeyAPI(CoinCurveECCBackend())
