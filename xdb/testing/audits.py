@@ -117,7 +117,7 @@ class AuditWorld(World):
     def segments(self, node: NamedKey) -> list[Segment]:
         """The node's address space."""
         state = State(self.chain.state)
-        found = []
+        found: list[Segment] = []
         while (held := segment(state, node.node, len(found))) is not None:
             found.append(held)
         return found
