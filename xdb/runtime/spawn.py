@@ -1,0 +1,39 @@
+"""Tasks of one node incarnation."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Self, TypeVar
+
+T = TypeVar("T")
+
+
+class TaskSpawn:
+    """`Spawn` that ends everything it started when its context is left.
+
+    Unlike a TaskGroup it leaves a failure to whoever awaits the task: one upload that
+    fails must not end the node.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def start(self, work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
+        """See `Spawn`."""
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Cancels what still runs, and waits for it."""
+        while self._tasks:
+            tasks = sorted(self._tasks, key=lambda task: task.get_name())
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)

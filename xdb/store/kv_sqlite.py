@@ -1,0 +1,139 @@
+"""A key-value store in one SQLite file."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from xdb.errors import CorruptFileError, StorageFullError, UnavailableError, XdbError
+from xdb.store.commits import Batch, CommitQueue
+from xdb.store.lock import DirectoryLock
+
+FILE = "kv.sqlite"
+
+
+class SqliteKeyValue:
+    """`KeyValue` in `directory`/kv.sqlite, locked for as long as it is open.
+
+    SQLite keeps a write-ahead log. Synced batches are committed with `synchronous` FULL,
+    others with NORMAL, where only the newest commits of the log can vanish. One
+    connection writes, one gets, and every scan has one of its own, so that it sees the
+    store as it was when the scan began.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / FILE
+        self._lock = DirectoryLock(directory)
+        try:
+            self._writer = self._connect()
+            self._writer.execute("PRAGMA journal_mode=WAL")
+            self._writer.execute(
+                "CREATE TABLE IF NOT EXISTS kv"
+                " (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"
+            )
+            self._reader = self._connect()
+            self._reader.execute("SELECT key FROM kv LIMIT 1").fetchall()
+        except sqlite3.Error as error:
+            self._lock.release()
+            raise self._translated(error) from error
+        self._idle: list[sqlite3.Connection] = []
+        self._commits = CommitQueue("sqlite-commits", self._apply)
+
+    def get(self, key: bytes) -> bytes | None:
+        """See `KeyValue`."""
+        try:
+            row = self._reader.execute("SELECT value FROM kv WHERE key = ?", (key,)).fetchone()
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+        return None if row is None else row[0]
+
+    def scan(
+        self, prefix: bytes, *, after: bytes = b"", reverse: bool = False
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """See `KeyValue`."""
+        connection = self._idle.pop() if self._idle else self._connect()
+        try:
+            cursor = connection.execute(*_query(prefix, after, reverse=reverse))
+            first = cursor.fetchone()  # takes the snapshot now, not when the caller iterates
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+        return self._rows(connection, cursor, first)
+
+    def _rows(
+        self,
+        connection: sqlite3.Connection,
+        cursor: sqlite3.Cursor,
+        row: tuple[bytes, bytes] | None,
+    ) -> Iterator[tuple[bytes, bytes]]:
+        try:
+            while row is not None:
+                yield row
+                row = cursor.fetchone()
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+        finally:
+            cursor.close()
+            self._idle.append(connection)
+
+    async def write(self, batch: Mapping[bytes, bytes | None], *, sync: bool) -> None:
+        """See `KeyValue`."""
+        await self._commits.write(batch, sync=sync)
+
+    def close(self) -> None:
+        """See `KeyValue`."""
+        self._commits.close()
+        for connection in (self._writer, self._reader, *self._idle):
+            connection.close()
+        self._idle.clear()
+        self._lock.release()
+
+    def _apply(self, batch: Batch, sync: bool) -> None:  # noqa: FBT001  # as CommitQueue calls it
+        try:
+            self._writer.execute(f"PRAGMA synchronous={'FULL' if sync else 'NORMAL'}")
+            self._writer.execute("BEGIN IMMEDIATE")
+            self._writer.executemany(
+                "INSERT OR REPLACE INTO kv VALUES (?, ?)",
+                [(key, value) for key, value in batch.items() if value is not None],
+            )
+            self._writer.executemany(
+                "DELETE FROM kv WHERE key = ?",
+                [(key,) for key, value in batch.items() if value is None],
+            )
+            self._writer.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+
+    def _connect(self) -> sqlite3.Connection:
+        # `_writer` is made here and used by the commit thread alone
+        return sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+
+    def _translated(self, error: sqlite3.Error) -> XdbError:
+        code = getattr(error, "sqlite_errorcode", None)
+        if code == sqlite3.SQLITE_FULL:
+            return StorageFullError(f"no room left for {self._path}: make room on its disk")
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return CorruptFileError(
+                f"{self._path} is damaged ({error}): restore it from a backup, or move it away "
+                "and let the node rebuild it"
+            )
+        return UnavailableError(f"{self._path}: {error}")
+
+
+def _query(prefix: bytes, after: bytes, *, reverse: bool) -> tuple[str, tuple[bytes, ...]]:
+    conditions, values = ["key >= ?"], [prefix]
+    if (end := end_of(prefix)) is not None:
+        conditions.append("key < ?")
+        values.append(end)
+    if after:
+        conditions.append("key < ?" if reverse else "key > ?")
+        values.append(after)
+    where, order = " AND ".join(conditions), "DESC" if reverse else "ASC"
+    return (
+        f"SELECT key, value FROM kv WHERE {where} ORDER BY key {order}",  # noqa: S608  # fixed words
+        tuple(values),
+    )
+
+
+def end_of(prefix: bytes) -> bytes | None:
+    """The first key behind all that start with `prefix`; None when there is none."""
+    stem = prefix.rstrip(b"\xff")
+    return stem[:-1] + bytes((stem[-1] + 1,)) if stem else None
