@@ -14,6 +14,7 @@
     ├── RejectedError         chain or peer refused; trying again changes nothing
     │   ├── RefusedCallError  the registry refused, with its code
     │   ├── ConflictError     something of that name or id is there already
+    │   ├── MissingPiecesError  a slot is not complete; these pieces must come first
     │   └── InvalidRequestError
     ├── PlacementError        not enough usable nodes
     ├── ConfigError           configuration, files or ports of this machine
@@ -80,6 +81,18 @@ class RefusedCallError(RejectedError):
 
 class ConflictError(RejectedError):
     """Something of that name or id is there already."""
+
+
+@dataclass
+class MissingPiecesError(RejectedError):
+    """A slot is not complete: `pieces` are numbers of slices, the first of what is missing."""
+
+    pieces: tuple[int, ...]
+    reason: str
+
+    def __str__(self) -> str:
+        """What is missing, and what to do."""
+        return self.reason
 
 
 class InvalidRequestError(RejectedError):

@@ -88,14 +88,31 @@ def verify(  # noqa: PLR0913, PLR0917  # everything an authorization binds
     now: float,
 ) -> Address:
     """Who signed this request for us; AuthError says what does not fit and what to do."""
+    caller = caller_of(authorization, method, audience, deployment, now)
+    check_request(authorization, request)
+    return caller
+
+
+def caller_of(
+    authorization: Authorization,
+    method: str,
+    audience: Address,
+    deployment: Deployment,
+    now: float,
+) -> Address:
+    """Who signed, before the request itself is there. `check_request` must follow."""
     _check_purpose(authorization, method, audience, deployment)
-    if authorization.digest != hashlib.sha256(request).digest():
-        raise AuthError("the request was signed over other bytes than were received: send it again")
     _check_times(authorization, int(now))
     try:
         return recover(authorization_digest(authorization), authorization.signature)
     except (IntegrityError, ValueError) as error:
         raise AuthError(f"the request's signature is unusable ({error}): sign it again") from error
+
+
+def check_request(authorization: Authorization, request: bytes) -> None:
+    """AuthError unless these bytes are what was signed."""
+    if authorization.digest != hashlib.sha256(request).digest():
+        raise AuthError("the request was signed over other bytes than were received: send it again")
 
 
 def _check_purpose(
