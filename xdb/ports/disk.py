@@ -38,7 +38,7 @@ class Disk(Protocol):
         """Removes a file; a missing one is fine. Not yet durable."""
         ...
 
-    async def list(self, path: str) -> list[str]:
+    async def names(self, path: str) -> list[str]:
         """Names in a directory, sorted; empty for a missing directory."""
         ...
 
