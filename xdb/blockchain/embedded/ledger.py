@@ -1,0 +1,298 @@
+"""The embedded chain as one node keeps it: blocks, and the state they lead to.
+
+Every block is executed before it is taken, and written with everything that follows
+from it in one atomic batch, so that state, blocks and head never disagree.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from xdb.blockchain.embedded.blocks import (
+    VERSION,
+    Block,
+    Header,
+    read_block,
+    transactions_root,
+    write_block,
+    writes_hash,
+)
+from xdb.blockchain.embedded.execution import UNRECORDED, Execution, execute_block
+from xdb.blockchain.embedded.genesis import Genesis
+from xdb.blockchain.embedded.records import (
+    BLOCKS,
+    EVENTS,
+    EVIDENCE,
+    HEAD_KEY,
+    OUTCOME_ENDS,
+    OUTCOMES,
+    STATE,
+    EventsRecord,
+    HeadRecord,
+    OutcomeRecord,
+    numbered,
+)
+from xdb.core.encoding import decode, encode
+from xdb.core.rules import Context
+from xdb.core.wire import read_event
+from xdb.errors import IntegrityError, NotFoundError, UnavailableError
+from xdb.model.calls import Envelope
+from xdb.model.events import Event
+from xdb.model.ids import Deployment, Digest
+from xdb.ports.blockchain import BlockEvents
+from xdb.ports.compute import Compute
+from xdb.ports.keys import Signer
+from xdb.ports.kv import KeyValue
+from xdb.ports.peer import Outcome, RemoteHead
+
+OUTCOME_KEPT = 600
+"""Seconds after an envelope's deadline for which its outcome can still be asked for."""
+
+FORGOTTEN_PER_BLOCK = 1024
+
+Batch = dict[bytes, bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class StateReader:
+    """Chain state for the rules."""
+
+    kv: KeyValue
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value, or None."""
+        return self.kv.get(STATE + key)
+
+    def scan(self, prefix: bytes, limit: int) -> Iterator[tuple[bytes, bytes]]:
+        """The first `limit` pairs under `prefix`."""
+        for _, (key, value) in zip(range(limit), self.kv.scan(STATE + prefix), strict=False):
+            yield key[len(STATE) :], value
+
+
+class Ledger:
+    """Made by `opening.open_ledger`. One writer at a time; readers see whole blocks.
+
+    `sync` is whether a block is on the disk when it counts as taken.
+    """
+
+    def __init__(  # noqa: PLR0913  # what opening found
+        self,
+        kv: KeyValue,
+        genesis: Genesis,
+        head: HeadRecord,
+        compute: Compute,
+        *,
+        sync: bool = True,
+        contradiction: str | None = None,
+    ) -> None:
+        self.genesis = genesis
+        self.deployment: Deployment = genesis.deployment
+        self.state = StateReader(kv)
+        self.contradiction = contradiction
+        self._kv = kv
+        self._head = head
+        self._compute = compute
+        self._sync = sync
+        self._writing = asyncio.Lock()
+        self._unsure = False
+        self._grown = asyncio.Event()
+
+    @property
+    def head(self) -> RemoteHead:
+        """The newest block; height 0 and the chain id before the first."""
+        return RemoteHead(self._head.height, self._head.block, self._head.time)
+
+    def block(self, height: int) -> bytes:
+        """An encoded block; NotFoundError when there is none of that height."""
+        data = self._kv.get(numbered(BLOCKS, height))
+        if data is None:
+            raise NotFoundError(f"no block {height} here: the newest is {self._head.height}")
+        return data
+
+    def id_of(self, height: int) -> Digest:
+        """The id of a block that is here."""
+        if height == self._head.height:
+            return self._head.block
+        return decode(Block, self.block(height)).header.id
+
+    def events(self, height: int) -> BlockEvents:
+        """The events of a block. Events that this version does not know are left out."""
+        data = self._kv.get(numbered(EVENTS, height))
+        if data is None:
+            raise NotFoundError(f"no block {height} here: the newest is {self._head.height}")
+        record = decode(EventsRecord, data)
+        return BlockEvents(height, record.time, tuple(_known(record.events)))
+
+    def outcome(self, transaction: Digest) -> Outcome | None:
+        """What became of a transaction; None when it is in no block, or long past its deadline."""
+        data = self._kv.get(OUTCOMES + transaction)
+        if data is None:
+            return None
+        record = decode(OutcomeRecord, data)
+        return Outcome(record.height, record.time, record.refusal, record.reason, transaction)
+
+    async def reached(self, height: int) -> None:
+        """Returns when the head is at `height` or above."""
+        while self._head.height < height:
+            await self._grown.wait()
+
+    async def append(self, data: bytes) -> None:
+        """Takes the next block from somebody else; one that is here already is compared.
+
+        IntegrityError when it is not the sequencer's, does not follow, or does not do what
+        it says; when two blocks of one height are signed, nothing is taken any more.
+        """
+        block = read_block(data, self.deployment, self.genesis.sequencer)
+        async with self._writing:
+            self._check_usable()
+            if 0 < block.header.number <= self._head.height:
+                await self._compare(block, data)
+                return
+            self._check_follows(block.header)
+            envelopes = [transaction.envelope for transaction in block.transactions]
+            execution = await self._execute(block.header.time, envelopes)
+            _check_execution(block, execution)
+            await self._write(block, data, execution)
+
+    async def extend(
+        self, time: int, envelopes: Sequence[Envelope], signer: Signer
+    ) -> tuple[Outcome, ...]:
+        """Makes the next block; for the sequencer only. Outcomes in order of the envelopes.
+
+        What is malformed is answered but not recorded: its outcome has height 0.
+        """
+        async with self._writing:
+            self._check_usable()
+            execution = await self._execute(time, envelopes)
+            header = Header(
+                version=VERSION,
+                chain=self.deployment.chain,
+                number=self._head.height + 1,
+                previous=self._head.block,
+                time=time,
+                transactions=transactions_root(execution.recorded),
+                writes=writes_hash(execution.writes),
+            )
+            block = Block(header, signer.sign(header.id), execution.recorded)
+            await self._write(block, write_block(block), execution)
+            return tuple(_outcomes(header, execution))
+
+    async def _execute(self, time: int, envelopes: Sequence[Envelope]) -> Execution:
+        context = Context(self.deployment, self.genesis.parameters, time)
+        if not envelopes:  # a tick is not worth a thread
+            return execute_block(context, self.state, envelopes)
+        return await self._compute.in_thread(execute_block, context, self.state, envelopes)
+
+    def _check_usable(self) -> None:
+        if self.contradiction is not None:
+            raise IntegrityError(self.contradiction)
+        if self._unsure:
+            raise UnavailableError(
+                "whether the last block was written is unknown: restart this node"
+            )
+
+    def _check_follows(self, header: Header) -> None:
+        head = self._head
+        if header.number != head.height + 1:
+            raise IntegrityError(f"block {header.number} cannot follow block {head.height}")
+        if header.previous != head.block:
+            raise IntegrityError(
+                f"block {header.number} follows {header.previous.hex()}, but block {head.height} "
+                f"here is {head.block.hex()}: the histories differ, compare them"
+            )
+        if header.time < head.time:
+            raise IntegrityError(
+                f"block {header.number} is of {header.time}, before block {head.height} "
+                f"({head.time}): the sequencer is faulty, tell whoever runs it"
+            )
+
+    async def _compare(self, other: Block, data: bytes) -> None:
+        height = other.header.number
+        ours = self.id_of(height)
+        if other.header.id == ours:
+            return
+        self.contradiction = contradiction(height, ours, other.header.id)
+        await self._kv.write({numbered(EVIDENCE, height) + other.header.id: data}, sync=True)
+        raise IntegrityError(self.contradiction)
+
+    async def _write(self, block: Block, data: bytes, execution: Execution) -> None:
+        header = block.header
+        head = HeadRecord(header.number, header.id, header.time)
+        batch = self._forgotten_outcomes(header.time)
+        batch |= {STATE + key: value for key, value in execution.writes}
+        batch |= _outcome_records(header, execution)
+        batch[numbered(BLOCKS, header.number)] = data
+        batch[numbered(EVENTS, header.number)] = encode(EventsRecord(header.time, execution.events))
+        batch[HEAD_KEY] = encode(head)
+        self._unsure = True
+        await self._kv.write(batch, sync=self._sync)
+        self._unsure = False
+        self._head = head
+        self._grown.set()
+        self._grown = asyncio.Event()
+
+    def _forgotten_outcomes(self, time: int) -> Batch:
+        batch: Batch = {}
+        past = numbered(OUTCOME_ENDS, time)
+        for _, (key, _) in zip(
+            range(FORGOTTEN_PER_BLOCK), self._kv.scan(OUTCOME_ENDS), strict=False
+        ):
+            if key >= past:
+                break
+            batch[key] = batch[OUTCOMES + key[len(past) :]] = None
+        return batch
+
+
+def contradiction(height: int, ours: Digest, other: Digest) -> str:
+    """The sentence on two blocks of one height."""
+    return (
+        f"the sequencer signed two blocks {height}, {ours.hex()} and {other.hex()}: this node "
+        "takes no more blocks; find out from whoever runs the chain which history holds"
+    )
+
+
+def _check_execution(block: Block, execution: Execution) -> None:
+    number = block.header.number
+    for place, (theirs, result) in enumerate(
+        zip(block.transactions, execution.results, strict=True)
+    ):
+        here = result.transaction.refusal
+        if theirs.refusal is not here:
+            raise IntegrityError(
+                f"block {number}, transaction {place}: its outcome is {theirs.refusal.name} by the "
+                f"block and {here.name} by the rules ({result.reason or 'it takes effect'}): "
+                "a faulty sequencer, or another version of the rules"
+            )
+    if writes_hash(execution.writes) != block.header.writes:
+        raise IntegrityError(
+            f"block {number} leads to another state here than at the sequencer: a faulty "
+            "sequencer, another version of the rules, or a damaged database on one side"
+        )
+
+
+def _outcomes(header: Header, execution: Execution) -> Iterator[Outcome]:
+    for result in execution.results:
+        refusal = result.transaction.refusal
+        height = 0 if refusal in UNRECORDED else header.number
+        yield Outcome(height, header.time, refusal, result.reason, result.digest)
+
+
+def _outcome_records(header: Header, execution: Execution) -> Batch:
+    batch: Batch = {}
+    recorded = [r for r in execution.results if r.transaction.refusal not in UNRECORDED]
+    for position, result in enumerate(recorded):
+        record = OutcomeRecord(
+            header.number, position, header.time, result.transaction.refusal, result.reason
+        )
+        end = result.transaction.envelope.deadline + OUTCOME_KEPT
+        batch[OUTCOMES + result.digest] = encode(record)
+        batch[numbered(OUTCOME_ENDS, end) + result.digest] = b""
+    return batch
+
+
+def _known(events: Sequence[bytes]) -> Iterator[Event]:
+    for data in events:
+        try:
+            yield read_event(data)
+        except ValueError:  # written by a later version, before this one was put back
+            continue

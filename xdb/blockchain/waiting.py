@@ -1,0 +1,31 @@
+"""Waiting with an end, by the clock that is given."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from xdb.errors import TimeoutExpiredError
+from xdb.ports.clock import Clock
+
+T = TypeVar("T")
+
+
+async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    """What `work` returns; after `seconds` it is cancelled, with TimeoutExpiredError."""
+    task = asyncio.ensure_future(work)
+    alarm = asyncio.ensure_future(clock.sleep(seconds))
+    try:
+        await asyncio.wait((task, alarm), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise TimeoutExpiredError(f"no answer within {seconds:g} s: try again")
+    finally:
+        await _end(task)
+        await _end(alarm)
+
+
+async def _end(task: asyncio.Future[Any]) -> None:
+    task.cancel()
+    await asyncio.wait((task,))
+    if not task.cancelled():
+        task.exception()  # whoever waited has it, or wants it no more
