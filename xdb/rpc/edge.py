@@ -18,11 +18,16 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from xdb.core.authorization import Authorization, check_request
+from xdb.core.manifest import LIMIT as LARGEST_MANIFEST
+from xdb.core.slicing import LARGEST_SLICE
 from xdb.errors import InvalidRequestError, XdbError
 from xdb.model.units import Seconds
 from xdb.rpc.authorization import Doorkeeper, set_caller
 from xdb.rpc.limits import Gate, Limits, Plane, Planes, within
 from xdb.rpc.status import Failures
+
+_MOST = {"bulk": LARGEST_SLICE, "control": LARGEST_MANIFEST, "open": 0}
+"""Bytes that one call of a plane moves at most."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Handler = Any  # grpc.RpcMethodHandler, whose types describe handlers that are not coroutines
@@ -128,8 +133,7 @@ class _Served:
         self._handler = handler
         limits = edge.limits
         self._silence = method.silence or limits.silence
-        # Bulk calls have a deadline of their own as soon as their length is known.
-        self._longest = None if method.endless or method.plane == "bulk" else limits.longest
+        self._longest = None if method.endless else limits.for_bytes(_MOST[method.plane])
 
     async def unary(self, raw: AsyncIterator[bytes], context: Context) -> Any:  # noqa: ANN401
         """Gives one response."""

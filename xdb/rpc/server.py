@@ -4,6 +4,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
 
@@ -30,6 +31,19 @@ class Service:
     name: str
     add: Callable[[grpc.aio.Server], None]
     methods: Mapping[str, Method]
+
+
+def service_of(
+    name: str,
+    handlers: dict[str, Any],
+    methods: Mapping[str, Method],
+) -> Service:
+    """A service made of handlers; a method not named in `methods` is signed, control plane."""
+
+    def add(server: grpc.aio.Server) -> None:
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
+
+    return Service(name, add, {key: methods.get(key, Method()) for key in handlers})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,82 @@
+"""What a storage node shows to those who may read: leaves with proof, and its damage."""
+
+from dataclasses import dataclass
+from itertools import islice
+
+from xdb.core import merkle
+from xdb.errors import InvalidRequestError, NotFoundError
+from xdb.model.ids import Address, Digest
+from xdb.model.storage import ReplicaKey
+from xdb.ports.compute import Compute
+from xdb.services.custody import Custody
+from xdb.store.catalog import cursor
+
+_MOST_ITEMS = 1000
+_MOST_SEEN = 10_000  # entries of other owners passed over in one call
+_CURSOR = 48
+
+
+@dataclass(frozen=True, slots=True)
+class LeafShown:
+    """A leaf and the siblings on its way to the holding root."""
+
+    data: bytes
+    replica_length: int
+    replica_path: tuple[Digest, ...]
+    holding_path: tuple[Digest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Probing:
+    """Over one node's custody."""
+
+    custody: Custody
+    compute: Compute
+
+    async def leaf(self, caller: Address, key: ReplicaKey, leaf: int) -> LeafShown:
+        """Leaf number `leaf` of a replica, read from disk now."""
+        store = self.custody.store
+        data = await self.custody.pull(caller, key, 0, 0)
+        count = merkle.leaf_count(len(data), store.leaf_size)
+        if leaf >= count:
+            raise InvalidRequestError(
+                f"piece {key.piece} has {count} leaves, numbered from 0: there is no leaf {leaf}"
+            )
+        replica_path = await self.compute.in_process(leaf_path, data, store.leaf_size, leaf)
+        entries = list(store.catalog.replicas(key.file, key.slot))
+        if [piece for piece, _ in entries] != list(range(len(entries))):
+            raise NotFoundError(
+                f"slot {key.slot} of file {key.file.hex()} is not complete here: it has no root yet"
+            )
+        holding = [merkle.replica_leaf(entry.commitment) for _, entry in entries]
+        start = leaf * store.leaf_size
+        return LeafShown(
+            data=data[start : start + store.leaf_size],
+            replica_length=len(data),
+            replica_path=replica_path,
+            holding_path=merkle.path(holding, key.piece),
+        )
+
+    async def damaged(
+        self, caller: Address, after: bytes, limit: int
+    ) -> tuple[list[ReplicaKey], bytes]:
+        """Damaged replicas of the caller's files; the cursor of the next page, empty at the end."""
+        if after and len(after) != _CURSOR:
+            raise InvalidRequestError("the cursor is none that was given out: begin without one")
+        found: list[ReplicaKey] = []
+        catalog = self.custody.store.catalog
+        last = b""
+        for key, _ in islice(catalog.damaged(after), _MOST_SEEN):
+            last = cursor(key.file, key.slot, key.piece)
+            slot = catalog.slot(key.file, key.slot)
+            if slot is not None and slot.owner == caller:
+                found.append(key)
+                if len(found) >= min(limit or _MOST_ITEMS, _MOST_ITEMS):
+                    return found, last
+        more = last and next(iter(catalog.damaged(last)), None) is not None
+        return found, last if more else b""
+
+
+def leaf_path(data: memoryview, leaf_size: int, leaf: int) -> tuple[Digest, ...]:
+    """The siblings of a leaf within its replica; runs in a worker process."""
+    return merkle.path(merkle.replica_leaves(data, leaf_size), leaf)
