@@ -1,0 +1,1 @@
+"""Chain events turned into views that answer at once; docs/chain.md says how."""
