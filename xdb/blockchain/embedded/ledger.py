@@ -131,6 +131,11 @@ class Ledger:
         record = decode(OutcomeRecord, data)
         return Outcome(record.height, record.time, record.refusal, record.reason, transaction)
 
+    def position(self, transaction: Digest) -> int:
+        """A transaction's place in its block; 0 when it is in none."""
+        data = self._kv.get(OUTCOMES + transaction)
+        return 0 if data is None else decode(OutcomeRecord, data).position
+
     async def reached(self, height: int) -> None:
         """Returns when the head is at `height` or above."""
         while self._head.height < height:

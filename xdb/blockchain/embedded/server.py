@@ -1,6 +1,6 @@
 """A ledger as others see it: `ChainPeer` in the same process, and what the server serves."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from xdb.blockchain.embedded.ledger import Ledger
@@ -25,7 +25,7 @@ class LedgerPeer:
             )
         return await self.sequencer.submit(envelope)
 
-    async def blocks(self, start: int) -> AsyncIterator[bytes]:
+    async def blocks(self, start: int) -> AsyncGenerator[bytes, None]:
         """See `ChainPeer`."""
         height = max(1, start)
         while True:
