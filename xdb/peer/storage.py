@@ -95,7 +95,8 @@ class GrpcStoragePeer:
             file=key.file, slot=key.slot, piece=key.piece, offset=offset, length=length
         )
         async with self._bulk:
-            return await self._receive(PULL, request, length or LARGEST_SLICE)
+            most = min(length or LARGEST_SLICE, LARGEST_SLICE)
+            return await self._receive(PULL, request, most)
 
     async def pull_manifest(self, file: FileId, slot: int) -> bytes:
         """See `StoragePeer`."""
