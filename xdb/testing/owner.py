@@ -1,0 +1,95 @@
+"""An owner's services over a network in one process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from xdb.index.views import FileView
+from xdb.model.ids import Nonce
+from xdb.services.candidates import NodeSurvey
+from xdb.services.publisher import BatchPublisher
+from xdb.services.upload.holders import Holders
+from xdb.services.upload.journal import Journal
+from xdb.services.upload.preparation import Preparation
+from xdb.services.upload.request import Progress, UploadRequest
+from xdb.services.upload.uploader import Uploader
+from xdb.store.kv_memory import MemoryKeyValue
+from xdb.testing.compute import InlineCompute
+from xdb.testing.network import START, Network, until_done
+
+SLICE = 64 << 10
+YEAR = 365 * 86400
+
+
+async def chunks(data: bytes, size: int = 50_000) -> AsyncIterator[bytes]:
+    """A stream of `data`."""
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
+
+
+@dataclass
+class OwnerBench:
+    """Services of the network's owner, and what they reported. The journal survives it."""
+
+    network: Network
+    journal_kv: MemoryKeyValue = field(default_factory=MemoryKeyValue)
+    reports: list[Progress] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Wires the services."""
+        network, compute = self.network, InlineCompute()
+        peers, owner = network.peers(), network.owner
+        self.journal = Journal(self.journal_kv)
+        self.survey = NodeSurvey(network.index, peers, network.clock)
+        registry = network.chain.registry(owner, network.entropy)
+        self.uploader = Uploader(
+            preparation=Preparation(
+                owner.address,
+                network.chain.deployment,
+                network.index,
+                owner,
+                self.journal,
+                self.survey,
+                network.entropy,
+            ),
+            index=network.index,
+            secrets=owner,
+            journal=self.journal,
+            holders=Holders(network.index, peers, self.survey, compute, network.clock),
+            publisher=BatchPublisher(registry, network.spawn),
+            compute=compute,
+            spawn=network.spawn,
+            entropy=network.entropy,
+        )
+
+    def request(self, name: str = "file", **values: Any) -> UploadRequest:  # noqa: ANN401  # fields
+        """A request that is in order, with other values where given."""
+        upload = Nonce(self.network.entropy.draw(16))
+        defaults: dict[str, Any] = {
+            "namespace": "ns",
+            "name": name,
+            "expiry": START + YEAR,
+            "upload": upload,
+            "slice_size": SLICE,
+        }
+        return UploadRequest(**(defaults | values))
+
+    async def upload(self, data: bytes, request: UploadRequest | None = None) -> FileView:
+        """Uploads `data`, moving the clock on when the upload waits."""
+        return await self.run(
+            self.uploader.upload(request or self.request(), chunks(data), self.reports.append)
+        )
+
+    async def run(self, work: Any) -> Any:  # noqa: ANN401  # a coroutine and its result
+        """Awaits `work`, moving the clock on while it waits."""
+        task = asyncio.ensure_future(work)
+        try:
+            await until_done(self.network.clock, task)
+        finally:
+            task.cancel()
+        return await task
+
+    def notes(self) -> Sequence[str]:
+        """What the uploads noted."""
+        return [report.note for report in self.reports if report.note]
