@@ -13,9 +13,16 @@ class Commitment:
     root: Digest
 
 
+RECORDED = Nonce(bytes(16))
+"""In place of the nonce of a file that is on the chain, where its owner is read."""
+
+
 @dataclass(frozen=True, slots=True)
 class SlotRef:
-    """One slot of a file, and what shows who owns it: `file` is the digest of the rest."""
+    """One slot of a file, and what shows who owns it.
+
+    Before the file has a record, `file` is the digest of owner and nonce.
+    """
 
     file: FileId
     slot: int

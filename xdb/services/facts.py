@@ -82,8 +82,13 @@ class Facts:
         return found.record
 
     def check_owner(self, caller: Address, slot: SlotRef) -> None:
-        """AuthError unless the caller owns the slot's file, which the file's id shows."""
-        if slot.file != file_id(self.deployment, slot.owner, slot.nonce):
+        """AuthError unless the caller owns the slot's file.
+
+        The record shows who does; before there is one, the file's id.
+        """
+        found = self.records.file(slot.file)
+        recorded = found is not None and found.record.owner == slot.owner
+        if not recorded and slot.file != file_id(self.deployment, slot.owner, slot.nonce):
             raise AuthError(
                 f"{slot.file.hex()} is not the id of a file of owner {slot.owner.hex()} on this "
                 "chain: send the owner and nonce it was made with"

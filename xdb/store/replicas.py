@@ -78,6 +78,7 @@ class ReplicaStore:
         ConflictError when the slot has other bytes for this piece, StorageFullError.
         """
         key = ReplicaKey(ref.file, ref.slot, piece)
+        ref = self._known(ref)
         async with self._locks.alone(key):
             if self._is_here(key, commitment):
                 return True
@@ -159,6 +160,7 @@ class ReplicaStore:
         entry = self.catalog.slot(ref.file, ref.slot)
         if entry is None:
             raise NotFoundError(f"{_named(ref)}: push its replicas first")
+        ref = entry.ref(ref.file, ref.slot)
         digest = Digest(sha256(data).digest())
         if entry.manifest == digest:
             return
@@ -232,6 +234,11 @@ class ReplicaStore:
             self.room.remove(ref.owner, len(prologue(header)) + header.length)
 
     # ------------------------------------------------------------ inside
+
+    def _known(self, ref: SlotRef) -> SlotRef:
+        # a slot keeps the owner and nonce it came with: its files are named after them
+        entry = self.catalog.slot(ref.file, ref.slot)
+        return ref if entry is None else entry.ref(ref.file, ref.slot)
 
     def _is_here(self, key: ReplicaKey, commitment: Commitment) -> bool:
         entry = self.catalog.replica(key)

@@ -77,9 +77,11 @@ class OwnerBench:
 
     async def upload(self, data: bytes, request: UploadRequest | None = None) -> FileView:
         """Uploads `data`, moving the clock on when the upload waits."""
-        return await self.run(
-            self.uploader.upload(request or self.request(), chunks(data), self.reports.append)
+        uploading = self.uploader.upload(
+            request or self.request(), chunks(data), self.reports.append
         )
+        view: FileView = await self.run(uploading)
+        return view
 
     async def run(self, work: Any) -> Any:  # noqa: ANN401  # a coroutine and its result
         """Awaits `work`, moving the clock on while it waits."""

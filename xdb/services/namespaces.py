@@ -1,0 +1,132 @@
+"""An owner's namespaces."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from xdb.core import keyring
+from xdb.core.names import check_namespace_name
+from xdb.errors import ConflictError, InvalidRequestError, PlacementError, RefusedCallError
+from xdb.index.index import Index
+from xdb.index.views import FileView, NamespaceView
+from xdb.model.calls import CreateNamespace, UpdateNamespace
+from xdb.model.ids import Address
+from xdb.model.manifest import Label
+from xdb.model.refusal import Refusal
+from xdb.model.registry import NodeState, ProofScheme, Redundancy
+from xdb.ports.blockchain import Registry
+from xdb.ports.entropy import Entropy
+from xdb.ports.keys import Secrets
+from xdb.services.candidates import NodeSurvey
+from xdb.services.catalog import Catalog
+
+COUNTED = 10_000
+"""Files of a namespace whose health one question looks at."""
+GREEN, YELLOW, RED, LOST = "green", "yellow", "red", "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceDetails:
+    """A namespace in the owner's words."""
+
+    view: NamespaceView
+    label: Label
+
+
+@dataclass(frozen=True, slots=True)
+class Namespaces:
+    """Namespaces of one owner."""
+
+    owner: Address
+    index: Index
+    secrets: Secrets
+    registry: Registry
+    survey: NodeSurvey
+    catalog: Catalog
+    entropy: Entropy
+
+    async def create(self, name: str, description: str, redundancy: Redundancy) -> NamespaceDetails:
+        """A new namespace. PlacementError when fewer nodes are usable than it needs."""
+        checked = check_namespace_name(name)
+        tag = keyring.namespace_tag(self.secrets, checked)
+        await self._check_policy(redundancy)
+        label = self._label(tag, checked, description)
+        try:
+            inclusion = await self.registry.submit(
+                CreateNamespace(tag, label, redundancy, ProofScheme.MERKLE)
+            )
+        except RefusedCallError as error:
+            if error.refusal == Refusal.NAMESPACE_EXISTS:
+                raise ConflictError(
+                    f"namespace {checked} exists: choose another name, or change it with "
+                    f"`xdb-cli ns update {checked}`"
+                ) from error
+            raise
+        await self.index.reached(inclusion.height)
+        return self.details(self.catalog.namespace(checked))
+
+    async def update(
+        self, name: str, description: str | None, redundancy: Redundancy | None
+    ) -> NamespaceDetails:
+        """Changes what is given; files that are there keep their redundancy."""
+        found = self.catalog.namespace(name)
+        if description is None and redundancy is None:
+            raise InvalidRequestError(f"nothing to change in namespace {name}: say what")
+        if redundancy is not None:
+            await self._check_policy(redundancy)
+        tag = found.record.namespace
+        label = None if description is None else self._label(tag, name, description)
+        inclusion = await self.registry.submit(UpdateNamespace(tag, label, redundancy))
+        await self.index.reached(inclusion.height)
+        return self.details(self.catalog.namespace(name))
+
+    def details(self, view: NamespaceView) -> NamespaceDetails:
+        """A namespace with its label read."""
+        tag = view.record.namespace
+        name = self.catalog.namespace_name(tag)
+        return NamespaceDetails(view, self.catalog.label(tag, view.label) or Label(name, ""))
+
+    def colours(self, view: NamespaceView) -> dict[str, int]:
+        """Live files by health, of the newest `COUNTED`."""
+        counts: Counter[str] = Counter()
+        after, seen = b"", 0
+        while seen < COUNTED:
+            page = self.index.files(self.owner, view.record.namespace, after=after, limit=1000)
+            counts.update(self.health(file) for file in page.items)
+            seen += len(page.items)
+            if not page.next:
+                break
+            after = page.next
+        return dict(counts)
+
+    def health(self, view: FileView) -> str:
+        """A file's colour by the slots whose holders are there."""
+        good = sum(self._is_good(view, slot) for slot in range(1, len(view.record.holders) + 1))
+        redundancy = view.record.redundancy
+        if good < redundancy.required:
+            return LOST
+        if good >= redundancy.total:
+            return GREEN
+        return RED if good == redundancy.required else YELLOW
+
+    def _is_good(self, view: FileView, slot: int) -> bool:
+        node = self.index.node(view.record.holders[slot - 1])
+        return (
+            node is not None
+            and slot not in view.lost
+            and node.record.state is not NodeState.LEFT
+            and self.survey.is_fresh(node)
+        )
+
+    async def _check_policy(self, redundancy: Redundancy) -> None:
+        found = await self.survey.candidates()
+        if len(found.nodes) < redundancy.total:
+            why = found.why_not()
+            raise PlacementError(
+                f"a policy of {redundancy.total} slots needs as many nodes, "
+                f"{len(found.nodes)} are usable{f' ({why})' if why else ''}: "
+                "choose fewer, or add nodes"
+            )
+
+    def _label(self, tag: bytes, name: str, description: str) -> bytes:
+        nonce = self.entropy.draw(keyring.NONCE)
+        return keyring.encrypt_label(self.secrets, tag, nonce, name, description)
