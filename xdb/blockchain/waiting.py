@@ -1,10 +1,10 @@
-"""Waiting with an end, by the clock that is given."""
+"""Waiting with an end, and working side by side."""
 
 import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from xdb.errors import TimeoutExpiredError
+from xdb.errors import TimeoutExpiredError, XdbError
 from xdb.ports.clock import Clock
 
 T = TypeVar("T")
@@ -22,6 +22,16 @@ async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> 
     finally:
         await _end(task)
         await _end(alarm)
+
+
+async def together(*works: Coroutine[Any, Any, None]) -> None:
+    """Runs endless works side by side; the XdbError of one ends all, and is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for work in works:
+                group.create_task(work)
+    except* XdbError as failures:
+        raise failures.exceptions[0] from None
 
 
 async def _end(task: asyncio.Future[Any]) -> None:

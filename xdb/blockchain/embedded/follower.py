@@ -1,6 +1,5 @@
 """Keeps a ledger at the head of the chain, from whichever server answers."""
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -8,14 +7,13 @@ from dataclasses import dataclass, field
 from xdb.blockchain.embedded.blocks import Block, read_block
 from xdb.blockchain.embedded.config import FollowerConfig
 from xdb.blockchain.embedded.ledger import Ledger
-from xdb.blockchain.waiting import within
+from xdb.blockchain.waiting import together, within
 from xdb.errors import (
     AuthError,
     ConfigError,
     IntegrityError,
     RejectedError,
     UnavailableError,
-    XdbError,
 )
 from xdb.ports.clock import Clock
 from xdb.ports.peer import ChainPeer
@@ -60,12 +58,7 @@ class BlockFollower:
 
     async def run(self) -> None:
         """Follows without end; IntegrityError when the chain cannot be believed any more."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._pull(), name="chain.pull")
-                group.create_task(self._compare(), name="chain.compare")
-        except* XdbError as failures:
-            raise failures.exceptions[0] from None
+        await together(self._pull(), self._compare())
 
     async def _pull(self) -> None:
         pause = self._config.pause

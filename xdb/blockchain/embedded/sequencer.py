@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from xdb.blockchain.embedded.admission import SpamLimit, check_deadline, check_envelope
 from xdb.blockchain.embedded.config import SequencerConfig
 from xdb.blockchain.embedded.ledger import Ledger
+from xdb.blockchain.waiting import together
 from xdb.core.envelope import envelope_digest
 from xdb.errors import ConfigError, OverloadedError, RefusedCallError, UnavailableError
 from xdb.model.calls import Envelope
@@ -93,9 +94,7 @@ class Sequencer:
     async def run(self) -> None:
         """Makes blocks until it is cancelled or the ledger fails; then nothing waits any more."""
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._ticks(), name="sequencer.ticks")
-                group.create_task(self._blocks(), name="sequencer.blocks")
+            await together(self._ticks(), self._blocks())
         finally:
             self._stopped = True
             for item in self._waiting.values():
