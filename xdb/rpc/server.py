@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+from google.protobuf.message import Message
 
 from xdb.errors import ConfigError
 from xdb.peer.certificates import Certificate
@@ -44,6 +45,15 @@ def service_of(
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
 
     return Service(name, add, {key: methods.get(key, Method()) for key in handlers})
+
+
+def unary(serve: Any, request: type[Message]) -> Any:  # noqa: ANN401  # as grpc types them
+    """The handler of a method with one request of that type and one response."""
+    return grpc.unary_unary_rpc_method_handler(
+        serve,
+        request_deserializer=request.FromString,
+        response_serializer=lambda response: response.SerializeToString(),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from xdb.errors import ExpiredError, InvalidRequestError
@@ -60,7 +60,7 @@ class Downloader:
         fetcher = Fetcher(opened, self.opener, self.compute, self.clock, self.spawn)
         return Download(opened, offset, size - offset if length is None else length, fetcher)
 
-    async def read(self, download: Download) -> AsyncIterator[memoryview]:
+    async def read(self, download: Download) -> AsyncGenerator[memoryview, None]:
         """The bytes in order, in parts of at most a slice; nothing behind the first error."""
         layout = download.file.layout
         wanted = layout.slices_of(download.offset, download.length)

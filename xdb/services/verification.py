@@ -1,6 +1,6 @@
 """Verify: every replica of a file read back and compared with the manifest."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from xdb.core.manifest import commitments
@@ -32,7 +32,7 @@ class Verification:
     opener: Opener
     compute: Compute
 
-    async def verify(self, view: FileView) -> AsyncIterator[Checked]:
+    async def verify(self, view: FileView) -> AsyncGenerator[Checked, None]:
         """All replicas, slot by slot."""
         opened = await self.opener.open(view)
         record, pieces = view.record, opened.layout.count

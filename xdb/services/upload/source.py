@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 
+from xdb.model.buffer import Buffer
+
 
 @dataclass(frozen=True, slots=True)
 class PlainSlice:
@@ -13,7 +15,7 @@ class PlainSlice:
     last: bool
 
 
-async def cut_stream(data: AsyncIterable[bytes], body: int) -> AsyncIterator[PlainSlice]:
+async def cut_stream(data: AsyncIterable[Buffer], body: int) -> AsyncIterator[PlainSlice]:
     """Slices of `body` bytes, the last one shorter or as long; one empty slice for no bytes.
 
     Looks one slice ahead, since a slice is encrypted as the last one or not.

@@ -6,7 +6,8 @@ the last step, publishing, makes a file.
 
 import asyncio
 from collections.abc import AsyncIterable, Callable
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 from xdb.core import keyring
@@ -15,6 +16,7 @@ from xdb.core.merkle import holding_root
 from xdb.errors import ConflictError, OverloadedError, RefusedCallError
 from xdb.index.index import Index
 from xdb.index.views import FileView
+from xdb.model.buffer import Buffer
 from xdb.model.calls import NewFile
 from xdb.model.ids import Digest
 from xdb.model.manifest import Manifest, PrivatePart, SlotCommitment
@@ -25,6 +27,7 @@ from xdb.ports.entropy import Entropy
 from xdb.ports.keys import Secrets
 from xdb.ports.spawn import Spawn
 from xdb.services.publisher import BatchPublisher
+from xdb.services.upload.budget import Budget
 from xdb.services.upload.holders import Holders
 from xdb.services.upload.journal import Journal
 from xdb.services.upload.pipeline import INLINE, Pipeline
@@ -38,10 +41,11 @@ Report = Callable[[Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class UploadConfig:
-    """Bounds: slices under way in one upload, and uploads at once."""
+    """Bounds: bytes in flight over all uploads, uploads at once, and large ones of them."""
 
-    window: int = 3
+    window: int = 64 << 20
     uploads: int = 256
+    large: int = 8
 
 
 @dataclass(slots=True)
@@ -59,9 +63,16 @@ class Uploader:
     entropy: Entropy
     config: UploadConfig = UploadConfig()
     open_uploads: int = 0
+    _budget: Budget = field(init=False)
+    _large: asyncio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Sets the bounds."""
+        self._budget = Budget(self.config.window)
+        self._large = asyncio.Semaphore(self.config.large)
 
     async def upload(
-        self, request: UploadRequest, data: AsyncIterable[bytes], report: Report
+        self, request: UploadRequest, data: AsyncIterable[Buffer], report: Report
     ) -> FileView:
         """Stores and publishes a file; returns at `request.wait`.
 
@@ -73,13 +84,16 @@ class Uploader:
                 f"{self.open_uploads} uploads are under way already: try again in a while"
             )
         self.open_uploads += 1
+        # Each reads ahead by a slice or two, so only some may have large ones.
+        is_small = request.size is not None and request.size <= INLINE
         try:
-            return await self._upload(request, data, report)
+            async with nullcontext() if is_small else self._large:
+                return await self._upload(request, data, report)
         finally:
             self.open_uploads -= 1
 
     async def _upload(
-        self, request: UploadRequest, data: AsyncIterable[bytes], report: Report
+        self, request: UploadRequest, data: AsyncIterable[Buffer], report: Report
     ) -> FileView:
         prepared = await self.preparation.prepare(request)
         if isinstance(prepared, FileView):
@@ -98,7 +112,7 @@ class Uploader:
 
     # ------------------------------------------------------------ data
 
-    async def _send(self, session: Session, data: AsyncIterable[bytes], report: Report) -> Digest:
+    async def _send(self, session: Session, data: AsyncIterable[Buffer], report: Report) -> Digest:
         pipeline = Pipeline(
             session,
             self.journal,
@@ -107,7 +121,7 @@ class Uploader:
             self.index.parameters.leaf_size,
             report,
         )
-        whole, window = sha256(), asyncio.Semaphore(self.config.window)
+        whole, copies = sha256(), 2 + session.redundancy.total
         tasks: set[asyncio.Task[None]] = set()
 
         def absorb(slice_data: bytes) -> Digest:
@@ -118,12 +132,12 @@ class Uploader:
             try:
                 await pipeline.take(plain, digest)
             finally:
-                window.release()
+                await self._budget.give(copies * len(plain.data))
 
         try:
             async for plain in cut_stream(data, session.body):
-                await window.acquire()
                 _raise_first(tasks)
+                await self._budget.take(copies * len(plain.data))
                 session.received += len(plain.data)
                 digest = (
                     absorb(plain.data)

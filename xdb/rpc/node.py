@@ -1,0 +1,92 @@
+"""NodeService: what an owner knows of storage nodes, and of itself."""
+
+from dataclasses import dataclass
+
+from xdb import __version__
+from xdb.errors import NotFoundError, XdbError
+from xdb.index.index import MOST
+from xdb.model.ids import Address, Deployment, NodeId
+from xdb.pb import owner_pb2
+from xdb.rpc import owner_messages
+from xdb.rpc.clients import Clients
+from xdb.rpc.edge import Context
+from xdb.rpc.fields import fixed
+from xdb.rpc.server import Service, service_of, unary
+from xdb.services.candidates import NodeSurvey
+from xdb.services.upload.uploader import Uploader
+
+NAME = "xdb.v1.NodeService"
+_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class NodeServicer:
+    """Hands requests to the owner's survey of nodes."""
+
+    survey: NodeSurvey
+    uploader: Uploader
+    deployment: Deployment
+    clients: Clients
+    slice_size: int
+
+    async def list_nodes(
+        self, request: owner_pb2.ListNodesRequest, _context: Context
+    ) -> owner_pb2.ListNodesReply:
+        """A page of nodes as the chain knows them."""
+        self.clients.check()
+        limit = min(request.limit or _PAGE, MOST)
+        page = self.survey.index.nodes(after=request.cursor, limit=limit)
+        return owner_pb2.ListNodesReply(
+            nodes=[
+                owner_messages.node_info(view, fresh=self.survey.is_fresh(view)) for view in page
+            ],
+            next=page[-1].record.node if len(page) == limit else b"",
+        )
+
+    async def info(self, request: owner_pb2.NodeRef, _context: Context) -> owner_pb2.NodeInfo:
+        """One node, asked now."""
+        self.clients.check()
+        node = NodeId(Address(fixed(request.node, NodeId, "node")))
+        view = self.survey.index.node(node)
+        if view is None:
+            raise NotFoundError(
+                f"there is no node {node.hex()}: `xdb-cli nodes list` shows all of them"
+            )
+        info = owner_messages.node_info(view, fresh=self.survey.is_fresh(view))
+        try:
+            answer = await self.survey.peers.peer(view.record).status()
+        except XdbError as error:
+            info.problem = str(error)
+            return info
+        info.reachable = True
+        info.free = answer.free
+        info.problem = answer.reason
+        return info
+
+    async def status(
+        self, _request: owner_pb2.OwnerStatusRequest, _context: Context
+    ) -> owner_pb2.OwnerStatus:
+        """This owner node itself."""
+        self.clients.check()
+        index = self.survey.index
+        return owner_pb2.OwnerStatus(
+            owner=self.clients.owner,
+            chain=self.deployment.chain,
+            contract=self.deployment.contract,
+            height=index.head.height,
+            chain_time=index.head.time,
+            version=__version__,
+            retention=index.parameters.retention,
+            slice_size=self.slice_size,
+            open_uploads=self.uploader.open_uploads,
+        )
+
+
+def node_service(servicer: NodeServicer) -> Service:
+    """The service of an owner node."""
+    handlers = {
+        "List": unary(servicer.list_nodes, owner_pb2.ListNodesRequest),
+        "Info": unary(servicer.info, owner_pb2.NodeRef),
+        "Status": unary(servicer.status, owner_pb2.OwnerStatusRequest),
+    }
+    return service_of(NAME, handlers, {})
