@@ -1,9 +1,10 @@
 """Sections that several roles have."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from xdb.blockchain.embedded.config import FollowerConfig, SubmitConfig
 from xdb.config.address import parse_endpoint, split_address
 from xdb.errors import ConfigError
 from xdb.model.registry import Endpoint
@@ -52,6 +53,8 @@ class ChainAccess:
     genesis: Path
     servers: tuple[str, ...]
     sync: bool = True  # fsync of the local copy of the chain
+    follow: FollowerConfig = field(default_factory=FollowerConfig)
+    submit: SubmitConfig = field(default_factory=SubmitConfig)
 
     def __post_init__(self) -> None:
         """Every server must be readable."""
@@ -67,10 +70,11 @@ class ChainAccess:
 
 @dataclass(frozen=True, slots=True)
 class LogConfig:
-    """What is logged to standard error."""
+    """What is logged, and where: standard error, or a file that is rotated."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["text", "json"] = "text"
+    file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +83,4 @@ class ProcessConfig:
 
     stop_within: Seconds = 10.0
     workers: int = 0  # processes for commitments; 0: one per processor
+    threads: int = 8  # for hashing, encryption, files

@@ -3,7 +3,6 @@
 import dataclasses
 import types
 from collections.abc import Callable, Iterator, Mapping
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -30,19 +29,27 @@ class Place:
         return ConfigError(f"{self.source}: {self.key}: {problem}")
 
 
-def read_table(kind: type[T], table: Mapping[str, object], place: Place) -> T:
-    """A `kind` filled from `table`; ConfigError names file, key and what is expected."""
+def read_table(
+    kind: type[T], table: Mapping[str, object], place: Place, defaults: T | None = None
+) -> T:
+    """A `kind` filled from `table`; ConfigError names file, key and what is expected.
+
+    What the table leaves out is taken from `defaults`, else from the class.
+    """
     fields = {field.name: field for field in _fields(kind)}
     hints = get_type_hints(kind, include_extras=True)
     _refuse_unknown(table, list(fields), place)
     values: dict[str, object] = {}
     for name, field in fields.items():
         here = place.under(name)
+        default = _default(field) if defaults is None else getattr(defaults, name)
         if name in table:
-            values[name] = read_value(hints[name], table[name], here)
-        elif dataclasses.is_dataclass(hints[name]) and not _optional(field):
+            values[name] = read_value(hints[name], table[name], here, default)
+        elif default is not dataclasses.MISSING:
+            values[name] = default
+        elif dataclasses.is_dataclass(hints[name]):
             values[name] = read_table(_class(hints[name]), {}, here)
-        elif not _optional(field):
+        else:
             raise here.error("is missing: add it")
     try:
         return kind(**values)
@@ -50,23 +57,21 @@ def read_table(kind: type[T], table: Mapping[str, object], place: Place) -> T:
         raise ConfigError(f"{place.source}: {place.key or 'top level'}: {error}") from error
 
 
-def read_value(hint: object, value: object, place: Place) -> object:
-    """One value as `hint` wants it."""
+def read_value(hint: object, value: object, place: Place, default: object = None) -> object:
+    """One value as `hint` wants it; a table is completed from `default`."""
     origin, arguments = get_origin(hint), get_args(hint)
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, Mapping):
             raise place.error("must be a table: write [" + place.key + "] and its keys below")
-        return read_table(_class(hint), value, place)
+        kind = _class(hint)
+        return read_table(kind, value, place, default if isinstance(default, kind) else None)
     if origin in {Union, types.UnionType}:
         kinds = [kind for kind in arguments if kind is not type(None)]
-        return read_value(kinds[0], value, place)
-    if origin is tuple:
-        return _sequence(arguments[0], value, place)
+        return read_value(kinds[0], value, place, default)
+    if origin in {tuple, frozenset}:
+        return _class(origin)(_sequence(arguments[0], value, place))
     if origin is Literal:
         return _choice(arguments, value, place)
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        names = tuple(member.name.lower() for member in hint)
-        return hint[_choice(names, value, place).upper()]
     return _scalar(hint, value, place)
 
 
@@ -96,9 +101,10 @@ def _class(kind: object) -> type[Any]:
     return kind
 
 
-def _optional(field: dataclasses.Field[object]) -> bool:
-    missing = dataclasses.MISSING
-    return field.default is not missing or field.default_factory is not missing
+def _default(field: dataclasses.Field[object]) -> object:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return field.default
 
 
 def _refuse_unknown(table: Mapping[str, object], known: list[str], place: Place) -> None:

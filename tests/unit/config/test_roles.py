@@ -1,10 +1,13 @@
+import dataclasses
 import re
 from pathlib import Path
 
 import pytest
 
-from xdb.config.roles import ROLES, SpaceConfig, StorageConfig
+from xdb.config.owner import OwnerConfig
+from xdb.config.roles import ROLES, kind_of
 from xdb.config.source import load
+from xdb.config.storage import SpaceConfig, StorageConfig
 from xdb.config.table import leaves
 from xdb.errors import ConfigError
 
@@ -24,7 +27,8 @@ def documented_keys(text):
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(CONFIGS)))
 def test_every_sample_loads(file):
-    assert isinstance(load(ROLES[file.stem], file, {}), ROLES[file.stem])
+    kind = kind_of(file.stem)
+    assert isinstance(load(kind, file, {}), kind)
 
 
 def test_there_is_a_full_and_a_minimal_sample_of_every_role():
@@ -35,16 +39,20 @@ def test_there_is_a_full_and_a_minimal_sample_of_every_role():
 @pytest.mark.parametrize("role", ROLES)
 def test_full_sample_documents_every_key_and_no_other(role):
     documented = set(documented_keys((CONFIGS / f"{role}.toml").read_text()))
-    assert documented == {path for path, _ in leaves(ROLES[role])}
+    assert documented == {path for path, _ in leaves(kind_of(role))}
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_full_sample_shows_the_defaults(role):
-    """Taking away what the minimal sample does not set changes nothing but what is said so."""
-    full = load(ROLES[role], CONFIGS / f"{role}.toml", {})
-    minimal = load(ROLES[role], CONFIGS / "minimal" / f"{role}.toml", {})
-    for section in ("log", "process", "kv", "clients", "upload", "node"):
-        assert getattr(full, section, None) == getattr(minimal, section, None)
+    full = load(kind_of(role), CONFIGS / f"{role}.toml", {})
+    minimal = load(kind_of(role), CONFIGS / "minimal" / f"{role}.toml", {})
+    set_in_both = {"data", "genesis", "server", "sequencer", "signer", "identity", "space"}
+    for field in dataclasses.fields(full):
+        if field.name == "chain":
+            assert full.chain.follow == minimal.chain.follow
+            assert full.chain.submit == minimal.chain.submit
+        elif field.name not in set_in_both:
+            assert getattr(full, field.name) == getattr(minimal, field.name)
 
 
 def test_node_without_identity_must_be_named(tmp_path):
@@ -65,3 +73,22 @@ def test_owners():
         SpaceConfig(1, owners=("somebody",))
     with pytest.raises(ConfigError, match="capacity is 0"):
         SpaceConfig(0)
+
+
+def test_nested_tables_keep_the_defaults_around_what_is_set():
+    file = CONFIGS / "minimal" / "owner.toml"
+    config = load(OwnerConfig, file, {"XDB_LIMITS_BULK_CALLS": "5"})
+    default = load(OwnerConfig, file, {}).limits
+    assert config.limits == dataclasses.replace(
+        default, bulk=dataclasses.replace(default.bulk, calls=5)
+    )
+
+
+def test_slice_size_is_checked():
+    with pytest.raises(ConfigError, match="choose a power of two"):
+        load(OwnerConfig, CONFIGS / "minimal" / "owner.toml", {"XDB_SLICE_SIZE": "5 MiB"})
+
+
+def test_unknown_role():
+    with pytest.raises(ConfigError, match="there is no role"):
+        kind_of("keeper")

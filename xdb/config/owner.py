@@ -1,0 +1,74 @@
+"""Configuration of role owner: acts for a data owner and its clients."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from xdb.config.address import parse_identity
+from xdb.config.sections import (
+    ChainAccess,
+    KeyConfig,
+    KeyValueKind,
+    LogConfig,
+    ProcessConfig,
+    ServerConfig,
+)
+from xdb.core.slicing import DEFAULT_SLICE, is_slice_size
+from xdb.errors import ConfigError
+from xdb.model.ids import Address
+from xdb.model.units import Seconds, Size
+from xdb.peer.config import PeerConfig
+from xdb.rpc.limits import Limits
+from xdb.services.candidates import TrustConfig
+from xdb.services.download import DownloadConfig
+from xdb.services.upload.uploader import UploadConfig
+
+
+@dataclass(frozen=True, slots=True)
+class ClientsConfig:
+    """Whose requests an owner node serves, beside the owner's."""
+
+    allow: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Identities must be readable."""
+        _ = self.addresses
+
+    @property
+    def addresses(self) -> frozenset[Address]:
+        """The clients beside the owner itself."""
+        return frozenset(parse_identity(client) for client in self.allow)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerTasksConfig:
+    """How often the periodic tasks run."""
+
+    journal: Seconds = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerConfig:
+    """Everything an owner node is told."""
+
+    data: Path
+    server: ServerConfig
+    chain: ChainAccess
+    identity: KeyConfig
+    slice_size: Size = DEFAULT_SLICE
+    kv: KeyValueKind = "auto"
+    clients: ClientsConfig = field(default_factory=ClientsConfig)
+    trust: TrustConfig = field(default_factory=TrustConfig)
+    upload: UploadConfig = field(default_factory=UploadConfig)
+    download: DownloadConfig = field(default_factory=DownloadConfig)
+    tasks: OwnerTasksConfig = field(default_factory=OwnerTasksConfig)
+    limits: Limits = field(default_factory=Limits)
+    peers: PeerConfig = field(default_factory=PeerConfig)
+    log: LogConfig = field(default_factory=LogConfig)
+    process: ProcessConfig = field(default_factory=ProcessConfig)
+
+    def __post_init__(self) -> None:
+        """Slices have the sizes that the format allows."""
+        if not is_slice_size(self.slice_size):
+            raise ConfigError(
+                f"slice_size is {self.slice_size}: choose a power of two from 64 KiB to 64 MiB"
+            )
