@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from xdb.core.keyring import namespace_tag
-from xdb.errors import UnavailableError, XdbError
+from xdb.errors import UnavailableError
 from xdb.index.index import Index
 from xdb.model.calls import CreateNamespace, Heartbeat, RegisterNode
 from xdb.model.ids import Digest, FileId, NodeId
@@ -230,10 +230,6 @@ async def network(members: int = 4, parameters: Parameters | None = None) -> Asy
             await made.add_member(f"node-{number}")
         await made.create_namespace("ns", min(3, members))
         yield made
-
-
-class CrashError(XdbError):
-    """The process ends here."""
 
 
 async def until_done(clock: FakeClock, work: asyncio.Future[object], steps: int = 10_000) -> None:

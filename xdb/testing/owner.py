@@ -8,12 +8,17 @@ from typing import Any
 from xdb.index.views import FileView
 from xdb.model.ids import Nonce
 from xdb.services.candidates import NodeSurvey
+from xdb.services.catalog import Catalog
+from xdb.services.download import Download, Downloader
+from xdb.services.namespaces import Namespaces
+from xdb.services.opening import Opener
 from xdb.services.publisher import BatchPublisher
 from xdb.services.upload.holders import Holders
 from xdb.services.upload.journal import Journal
 from xdb.services.upload.preparation import Preparation
 from xdb.services.upload.request import Progress, UploadRequest
 from xdb.services.upload.uploader import Uploader
+from xdb.services.verification import Verification
 from xdb.store.kv_memory import MemoryKeyValue
 from xdb.testing.compute import InlineCompute
 from xdb.testing.network import START, Network, until_done
@@ -35,6 +40,7 @@ class OwnerBench:
     network: Network
     journal_kv: MemoryKeyValue = field(default_factory=MemoryKeyValue)
     reports: list[Progress] = field(default_factory=list)
+    last_download: Download = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Wires the services."""
@@ -43,6 +49,23 @@ class OwnerBench:
         self.journal = Journal(self.journal_kv)
         self.survey = NodeSurvey(network.index, peers, network.clock)
         registry = network.chain.registry(owner, network.entropy)
+        self.opener = Opener(network.index, peers, owner, compute)
+        self.downloader = Downloader(
+            network.index, self.opener, compute, network.clock, network.spawn
+        )
+        self.catalog = Catalog(
+            owner.address, network.index, owner, registry, self.opener, network.entropy
+        )
+        self.namespaces = Namespaces(
+            owner.address,
+            network.index,
+            owner,
+            registry,
+            self.survey,
+            self.catalog,
+            network.entropy,
+        )
+        self.verification = Verification(self.opener, compute)
         self.uploader = Uploader(
             preparation=Preparation(
                 owner.address,
@@ -82,6 +105,18 @@ class OwnerBench:
         )
         view: FileView = await self.run(uploading)
         return view
+
+    async def download(self, view: FileView, offset: int = 0, length: int | None = None) -> bytes:
+        """Reads a file, moving the clock on when the download waits."""
+
+        async def read() -> bytes:
+            self.last_download = await self.downloader.open(view, offset, length)
+            return b"".join(
+                [bytes(part) async for part in self.downloader.read(self.last_download)]
+            )
+
+        data: bytes = await self.run(read())
+        return data
 
     async def run(self, work: Any) -> Any:  # noqa: ANN401  # a coroutine and its result
         """Awaits `work`, moving the clock on while it waits."""

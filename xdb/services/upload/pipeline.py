@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 
 from xdb.core.coding import pieces
@@ -104,10 +104,7 @@ class Pipeline:
                 return
         note = await self.holders.store(session, slot, piece, sealed)
         if note:
-            session.entry = replace(
-                session.entry, holders=tuple(each.node for each in session.slots)
-            )
-            await self.journal.put(session.request.upload, session.entry)
+            await self.journal.put(session.request.upload, session.placed())
             self.report(Progress(Stage.SENDING, session.received, session.progress(), note))
 
 

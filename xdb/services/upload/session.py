@@ -1,7 +1,7 @@
 """One upload under way: its keys, its holders, and what is where."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from xdb.core.slicing import TAG
 from xdb.model.ids import Digest, FileId, NodeId
@@ -69,6 +69,11 @@ class Session:
     def progress(self) -> tuple[HolderProgress, ...]:
         """Durable bytes by holder."""
         return tuple(HolderProgress(slot.number, slot.node, slot.size) for slot in self.slots)
+
+    def placed(self) -> Entry:
+        """The journal's entry with the holders of now."""
+        self.entry = replace(self.entry, holders=tuple(slot.node for slot in self.slots))
+        return self.entry
 
     def slice_entry(self, piece: int) -> SliceEntry:
         """What the journal keeps of a slice whose replicas are durable."""

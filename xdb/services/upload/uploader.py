@@ -13,7 +13,7 @@ from hashlib import sha256
 from xdb.core import keyring
 from xdb.core.manifest import encrypt_private, manifest_digest, wrap_key, write_manifest
 from xdb.core.merkle import holding_root
-from xdb.errors import ConflictError, OverloadedError, RefusedCallError
+from xdb.errors import ConflictError, OverloadedError, RefusedCallError, XdbError
 from xdb.index.index import Index
 from xdb.index.views import FileView
 from xdb.model.buffer import Buffer
@@ -22,6 +22,7 @@ from xdb.model.ids import Digest
 from xdb.model.manifest import Manifest, PrivatePart, SlotCommitment
 from xdb.model.refusal import Refusal
 from xdb.model.registry import Holder
+from xdb.model.units import Size
 from xdb.ports.compute import Compute
 from xdb.ports.entropy import Entropy
 from xdb.ports.keys import Secrets
@@ -43,7 +44,7 @@ Report = Callable[[Progress], None]
 class UploadConfig:
     """Bounds: bytes in flight over all uploads, uploads at once, and large ones of them."""
 
-    window: int = 64 << 20
+    window: Size = 64 << 20
     uploads: int = 256
     large: int = 8
 
@@ -104,6 +105,9 @@ class Uploader:
             digest = await self._send(prepared, data, report)
         except ConflictError:
             await self.journal.abandon(request.upload)
+            raise
+        except XdbError:
+            await self.journal.put(request.upload, prepared.placed())
             raise
         manifest = await self.compute.in_thread(write_manifest, self._manifest(prepared, digest))
         holders = await self._accept(prepared, manifest, report)
