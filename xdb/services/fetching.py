@@ -42,7 +42,7 @@ class Fetcher:
         """
         found: dict[int, Buffer] = {}
         failures: list[str] = []
-        untried = self._order()
+        untried = self._order(index)
         required = self.file.view.record.redundancy.required
         running: dict[asyncio.Task[bytes], int] = {}
         try:
@@ -68,11 +68,16 @@ class Fetcher:
             for task in running:
                 task.cancel()
 
-    def _order(self) -> list[tuple[int, NodeRecord]]:
-        # fewest failures first, then the least busy: load spreads over the holders
+    def _order(self, index: int) -> list[tuple[int, NodeRecord]]:
+        # fewest failures first, then the least busy, then in turn: load spreads over holders
+        holders = self.opener.holders(self.file.view)
         return sorted(
-            self.opener.holders(self.file.view),
-            key=lambda holder: (self._demerits[holder[0]], self._busy[holder[0]], holder[0]),
+            holders,
+            key=lambda holder: (
+                self._demerits[holder[0]],
+                self._busy[holder[0]],
+                (holder[0] + index) % len(holders),
+            ),
         )
 
     def _hedge(self) -> asyncio.Task[None]:
