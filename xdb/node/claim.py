@@ -1,6 +1,5 @@
 """A data directory belongs to one node of one deployment, and to one process at a time."""
 
-import fcntl
 import os
 import tomllib
 from collections.abc import Iterator
@@ -9,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from xdb.errors import ConfigError, CorruptFileError
+from xdb.store.lock import DirectoryLock
 
 FORMAT = 1
 RECORD = "node.toml"
-LOCK = "lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,36 +31,18 @@ def claimed(data: Path, owner: Owner) -> Iterator[None]:
     A new directory is marked as `owner`'s; ConfigError when it is somebody else's or
     another process holds it.
     """
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = _open(data / LOCK)
     try:
-        _lock(descriptor, data)
+        lock = DirectoryLock(data)
+    except OSError as error:
+        raise ConfigError(
+            f"{data}: cannot be used as the data directory: {error.strerror}: "
+            "it must be this user's own"
+        ) from error
+    try:
         _check(data, owner)
         yield
     finally:
-        os.close(descriptor)
-
-
-def _open(path: Path) -> int:
-    try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise ConfigError(
-            f"{path}: {error.strerror}: the data directory must be this user's own"
-        ) from error
-
-
-def _lock(descriptor: int, data: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
-        raise ConfigError(
-            f"{data}: in use by another process (number {holder}): stop it first, or give this "
-            "node a data directory of its own"
-        ) from error
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        lock.release()
 
 
 def _check(data: Path, owner: Owner) -> None:

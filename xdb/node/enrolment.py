@@ -12,11 +12,24 @@ from xdb.ports.blockchain import Registry
 T = TypeVar("T")
 
 
+class NodeFacts(Protocol):
+    """A node as the index has it."""
+
+    @property
+    def record(self) -> NodeRecord:
+        """Its record."""
+        ...
+
+
 class Records(Protocol):
     """Where records are looked up: an index that has caught up with the chain."""
 
-    def record(self, node: NodeId) -> NodeRecord | None:
-        """The node's record, None when it never registered."""
+    def node(self, node: NodeId) -> NodeFacts | None:
+        """The node, None when it never registered."""
+        ...
+
+    async def reached(self, height: int) -> None:
+        """Returns when the block of that height is known."""
         ...
 
 
@@ -72,7 +85,8 @@ class Enrolment:
 
     async def run_once(self) -> tuple[Call, ...]:
         """What was sent; ConfigError when the node cannot work as it is recorded."""
-        record = self.records.record(self.node)
+        known = self.records.node(self.node)
+        record = None if known is None else known.record
         if record is not None and record.state is NodeState.LEFT:
             raise ConfigError(
                 f"node {self.node.hex()} has left this network for good: make a new identity "
@@ -83,7 +97,7 @@ class Enrolment:
             self._check_without_identity(record)
             return ()
         for call in calls:
-            await self.identity.submit(call)
+            await self.records.reached((await self.identity.submit(call)).height)
         return calls
 
     def _check_without_identity(self, record: NodeRecord | None) -> None:

@@ -75,3 +75,8 @@ def say_ready(descriptor: int | None) -> Callable[[str], None]:
             os.close(descriptor)
 
     return say
+
+
+async def for_ever() -> None:
+    """Waits until it is cancelled."""
+    await asyncio.Event().wait()

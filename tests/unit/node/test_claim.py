@@ -55,7 +55,8 @@ def test_record_of_a_newer_format_is_refused(tmp_path):
         pass
 
 
-def test_lock_is_no_link(tmp_path):
-    (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(ConfigError, match="must be this user's own"), claimed(tmp_path, OWNER):
+def test_place_that_cannot_be_a_directory(tmp_path):
+    (tmp_path / "file").write_text("")
+    expected = "cannot be used as the data directory"
+    with pytest.raises(ConfigError, match=expected), claimed(tmp_path / "file" / "data", OWNER):
         pass

@@ -3,9 +3,11 @@ import dataclasses
 import pytest
 
 from xdb.errors import ConfigError
+from xdb.index.views import NodeView
 from xdb.model.calls import RegisterNode, SetNodeState, UpdateNode
 from xdb.model.registry import Endpoint, NodeRecord, NodeState
 from xdb.node.enrolment import Enrolment, Profile, needed_calls
+from xdb.ports.blockchain import Inclusion
 
 NODE, SIGNER = b"n" * 20, b"s" * 20
 ENDPOINT = Endpoint("127.0.0.1:7400", b"c" * 32)
@@ -31,15 +33,21 @@ class Registry:
 
     async def submit(self, call):
         self.calls.append(call)
+        return Inclusion(len(self.calls), 0, bytes(32))
 
 
 @dataclasses.dataclass
 class Records:
     found: NodeRecord | None
 
-    def record(self, node):
+    awaited: list[int] = dataclasses.field(default_factory=list)
+
+    def node(self, node):
         assert node == NODE
-        return self.found
+        return None if self.found is None else NodeView(self.found, 0, 0, 0)
+
+    async def reached(self, height):
+        self.awaited.append(height)
 
 
 def enrolment(record, identity):
@@ -88,8 +96,10 @@ def test_draining_node_keeps_draining():
 
 async def test_calls_are_sent_as_the_id():
     registry = Registry()
-    sent = await enrolment(None, registry).run_once()
+    made = enrolment(None, registry)
+    sent = await made.run_once()
     assert tuple(registry.calls) == sent == needed_calls(None, PROFILE)
+    assert made.records.awaited == [1]
 
 
 async def test_node_that_left_is_told():

@@ -1,0 +1,67 @@
+"""What `xdb-node` does, once its command line is understood."""
+
+import argparse
+import asyncio
+import os
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from xdb.config.roles import kind_of
+from xdb.config.sections import LogConfig, ProcessConfig
+from xdb.config.source import load
+from xdb.node.process import Running, run, say_ready
+from xdb.runtime.logging import configure
+
+
+def carry_out(options: argparse.Namespace) -> None:
+    """One invocation from configuration to end."""
+    role = "storage" if options.role == "run" else options.role
+    config: Any = load(kind_of(role), options.config, os.environ)
+    _set_up_logs(config.log)
+    daemon = _daemon(role)
+    prepared = daemon.prepare(config)
+    if options.role == "run":
+        _say(asyncio.run(daemon.run_once(prepared, options.once)))
+    elif options.check:
+        _say(f"{options.config}: configuration, genesis and keys are in order")
+    elif getattr(options, "promote", None) is not None:
+        _promote(prepared, options)
+    else:
+        _run(daemon.running(prepared), config.process, options.ready_fd)
+
+
+def _daemon(role: str) -> Any:  # noqa: ANN401  # one of three modules of the same shape
+    if role == "chain":
+        from xdb.node.daemons import chain  # noqa: PLC0415  # a role loads its own only
+
+        return chain
+    if role == "storage":
+        from xdb.node.daemons import storage  # noqa: PLC0415
+
+        return storage
+    from xdb.node.daemons import owner  # noqa: PLC0415
+
+    return owner
+
+
+def _promote(prepared: Any, options: argparse.Namespace) -> None:  # noqa: ANN401  # chain's
+    from xdb.node.promotion import promote  # noqa: PLC0415  # once in the life of a chain
+
+    height = asyncio.run(
+        promote(prepared, options.promote, tuple(options.compare), forced=options.force)
+    )
+    _say(f"this server goes on with the chain at block {height}: start it")
+
+
+def _run(
+    node: AbstractAsyncContextManager[Running], process: ProcessConfig, ready_fd: int | None
+) -> None:
+    asyncio.run(run(node, stop_within=process.stop_within, ready=say_ready(ready_fd)))
+
+
+def _set_up_logs(log: LogConfig) -> None:
+    configure(log.level, log.format, log.file)
+
+
+def _say(text: str) -> None:
+    print(text)  # noqa: T201  # what was asked for

@@ -1,0 +1,112 @@
+"""Role owner on this machine."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+from xdb.blockchain.embedded.genesis import Genesis, load_genesis
+from xdb.config.address import endpoint_text
+from xdb.config.owner import OwnerConfig
+from xdb.model.registry import Endpoint
+from xdb.node.embedded import open_backend
+from xdb.node.machine import JOURNAL, VIEWS, endpoint_of, machine, open_key, owner_of
+from xdb.node.owner import OwnerNode, OwnerPorts, OwnerSettings, open_owner
+from xdb.node.process import for_ever
+from xdb.peer.requests import RequestSigner
+from xdb.peer.storage import GrpcStoragePeers
+from xdb.rpc.clients import Clients
+from xdb.rpc.file import OwnerServices, file_service
+from xdb.rpc.limits import Planes
+from xdb.rpc.namespace import namespace_service
+from xdb.rpc.node import NodeServicer, node_service
+from xdb.rpc.server import Service, serve
+from xdb.store.keystore import LocalKey
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What the files named in a configuration hold."""
+
+    config: OwnerConfig
+    genesis: Genesis
+    key: LocalKey
+
+
+def prepare(config: OwnerConfig) -> Prepared:
+    """Reads genesis and key; ConfigError and CorruptFileError say which file is wrong."""
+    return Prepared(config, load_genesis(config.chain.genesis), open_key(config.identity))
+
+
+@dataclass(frozen=True, slots=True)
+class RunningOwner:
+    """An owner node that serves."""
+
+    node: OwnerNode
+    endpoint: Endpoint
+
+    @property
+    def description(self) -> str:
+        """What clients need in order to reach it."""
+        return endpoint_text(self.endpoint)
+
+    async def ended(self) -> None:
+        """Never: nothing here can fail for good."""
+        await for_ever()
+
+
+@asynccontextmanager
+async def running(prepared: Prepared) -> AsyncIterator[RunningOwner]:
+    """The node, serving."""
+    config, genesis, key = prepared.config, prepared.genesis, prepared.key
+    owner = owner_of("owner", key.address, genesis)
+    async with machine(config.data, config.kv, config.process, owner) as here:
+        certificate = here.certificate()
+        connections = here.connections(config.peers)
+        signer = RequestSigner(key, genesis.deployment, here.clock, here.entropy)
+        ports = OwnerPorts(
+            clock=here.clock,
+            entropy=here.entropy,
+            spawn=here.spawn,
+            compute=here.compute,
+            journal=here.open_kv(JOURNAL),
+            views=here.open_kv(VIEWS),
+            backend=await open_backend(here, config.chain, genesis, connections),
+            peers=GrpcStoragePeers(signer, connections),
+            key=key,
+            log=here.log,
+        )
+        node = await open_owner(ports, _settings(config))
+        planes = Planes(config.limits)
+        settings = replace(
+            here.server_settings(config.server, config.limits, certificate),
+            doorkeeper=here.doorkeeper(key.address, genesis.deployment, config.limits),
+        )
+        async with serve(settings, _services(node, config), planes):
+            node.start_tasks()
+            yield RunningOwner(node, endpoint_of(config.server, certificate))
+
+
+def _settings(config: OwnerConfig) -> OwnerSettings:
+    return OwnerSettings(config.trust, config.upload, config.download, config.tasks.journal)
+
+
+def _services(node: OwnerNode, config: OwnerConfig) -> list[Service]:
+    clients = Clients(node.owner, config.clients.addresses)
+    services = OwnerServices(
+        index=node.following.index,
+        catalog=node.catalog,
+        namespaces=node.namespaces,
+        uploader=node.uploader,
+        downloader=node.downloader,
+        verification=node.verification,
+        spawn=node.ports.spawn,
+        slice_size=config.slice_size,
+    )
+    nodes = NodeServicer(
+        node.survey, node.uploader, node.ports.backend.deployment, clients, config.slice_size
+    )
+    return [
+        file_service(services, clients),
+        namespace_service(node.namespaces, clients),
+        node_service(nodes),
+    ]

@@ -1,0 +1,171 @@
+"""Role storage on this machine."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+from xdb import __version__
+from xdb.blockchain.embedded.genesis import Genesis, load_genesis
+from xdb.blockchain.embedded.server import LedgerPeer
+from xdb.config.address import endpoint_text, split_address
+from xdb.config.storage import StorageConfig
+from xdb.errors import ConfigError
+from xdb.model.ids import NodeId
+from xdb.model.registry import Endpoint
+from xdb.node.embedded import EmbeddedBackend, open_backend
+from xdb.node.enrolment import Profile
+from xdb.node.machine import (
+    CATALOG,
+    VIEWS,
+    Machine,
+    endpoint_of,
+    machine,
+    open_key,
+    owner_of,
+)
+from xdb.node.storage import StorageNode, StoragePorts, StorageSettings, open_storage
+from xdb.peer.certificates import Certificate
+from xdb.rpc.chain import chain_service
+from xdb.rpc.limits import Planes
+from xdb.rpc.probe import probe_service
+from xdb.rpc.replica import replica_service
+from xdb.rpc.server import serve
+from xdb.services.admission import admission
+from xdb.store.keystore import LocalKey
+from xdb.store.room import RoomConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What the files named in a configuration hold."""
+
+    config: StorageConfig
+    genesis: Genesis
+    signer: LocalKey
+    identity: LocalKey | None
+    node: NodeId
+
+
+def prepare(config: StorageConfig) -> Prepared:
+    """Reads genesis and keys; ConfigError and CorruptFileError say which file is wrong."""
+    genesis = load_genesis(config.chain.genesis)
+    signer = open_key(config.signer)
+    identity = None if config.identity is None else open_key(config.identity)
+    named = config.node.address
+    if identity is not None and named is not None and identity.address != named:
+        raise ConfigError(
+            f"node.id is {named.hex()}, the identity's keystore holds {identity.address.hex()}: "
+            "correct one of them"
+        )
+    address = named if identity is None else identity.address
+    if address is None:
+        raise ConfigError("who is this node? add [identity] with its keystore, or node.id")
+    return Prepared(config, genesis, signer, identity, NodeId(address))
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A node without a server, and what one needs beside it."""
+
+    machine: Machine
+    certificate: Certificate
+    backend: EmbeddedBackend
+    node: StorageNode
+
+
+@dataclass(frozen=True, slots=True)
+class RunningStorage:
+    """A storage node that serves."""
+
+    node: StorageNode
+    endpoint: Endpoint
+
+    @property
+    def description(self) -> str:
+        """What others need in order to reach it."""
+        return endpoint_text(self.endpoint)
+
+    async def ended(self) -> None:
+        """Raises when the node has to start again."""
+        await self.node.ended()
+
+
+@asynccontextmanager
+async def opened(prepared: Prepared) -> AsyncIterator[Opened]:
+    """The node without its server."""
+    config = prepared.config
+    owner = owner_of("storage", prepared.node, prepared.genesis)
+    async with machine(config.data, config.kv, config.process, owner) as here:
+        certificate = here.certificate()
+        backend = await open_backend(
+            here, config.chain, prepared.genesis, here.connections(config.peers)
+        )
+        ports = StoragePorts(
+            clock=here.clock,
+            entropy=here.entropy,
+            spawn=here.spawn,
+            compute=here.compute,
+            disk=here.open_disk(),
+            catalog=here.open_kv(CATALOG),
+            views=here.open_kv(VIEWS),
+            backend=backend,
+            signer=prepared.signer,
+            identity=prepared.identity,
+            log=here.log,
+        )
+        node = await open_storage(ports, _settings(prepared, certificate))
+        yield Opened(here, certificate, backend, node)
+
+
+@asynccontextmanager
+async def running(prepared: Prepared) -> AsyncIterator[RunningStorage]:
+    """The node, serving."""
+    config = prepared.config
+    async with opened(prepared) as made:
+        limits, planes = config.limits, Planes(config.limits)
+        settings = replace(
+            made.machine.server_settings(config.server, limits, made.certificate),
+            doorkeeper=made.machine.doorkeeper(prepared.node, prepared.genesis.deployment, limits),
+        )
+        services = [
+            replica_service(made.node.custody, limits, planes),
+            probe_service(made.node.custody, made.node.probing),
+            chain_service(LedgerPeer(made.backend.chain.ledger)),
+        ]
+        async with serve(settings, services, planes):
+            made.node.start_tasks()
+            yield RunningStorage(made.node, endpoint_of(config.server, made.certificate))
+
+
+async def run_once(prepared: Prepared, task: str) -> str:
+    """One cycle of a task of a node that does not run; gives its report."""
+    async with opened(prepared) as made:
+        tasks = {each.name: each for each in made.node.tasks}
+        if task not in tasks:
+            raise ConfigError(f"there is no task {task!r}: choose one of {', '.join(tasks)}")
+        return str(await tasks[task].run_once())
+
+
+def _settings(prepared: Prepared, certificate: Certificate) -> StorageSettings:
+    config, space = prepared.config, prepared.config.space
+    host, _ = split_address(config.server.listen)
+    return StorageSettings(
+        node=prepared.node,
+        profile=Profile(
+            signer=prepared.signer.address,
+            endpoint=endpoint_of(config.server, certificate),
+            operator=config.node.operator,
+            zone=config.node.zone,
+            capacity=space.capacity,
+        ),
+        room=RoomConfig(
+            capacity=space.capacity,
+            reserve=space.reserve,
+            quota=space.quota,
+            in_flight=space.in_flight,
+            waiting=space.waiting,
+        ),
+        admission=admission(space.allowed, host),
+        collector=config.tasks.collector,
+        version=__version__,
+    )

@@ -1,0 +1,103 @@
+"""`xdb-node`: the daemon, by role."""
+
+import argparse
+import os
+import resource
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from xdb import __version__
+from xdb.errors import ConfigError, XdbError
+
+FAILED = 1
+MISCONFIGURED = 2  # also argparse's; starting again changes nothing
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Entry point of `xdb-node`."""
+    options = _parser().parse_args(arguments)
+    _keep_secrets()
+    try:
+        # Imported here, so that --help and mistakes in the command line answer at once.
+        from xdb.node.commands import carry_out  # noqa: PLC0415
+
+        carry_out(options)
+    except XdbError as error:
+        sys.exit(_report([error]))
+    except BaseExceptionGroup as group:
+        causes = list(_leaves(group))
+        if not all(isinstance(cause, XdbError) for cause in causes):
+            raise
+        sys.exit(_report(causes))
+    sys.exit(0)
+
+
+def _keep_secrets() -> None:
+    """Nothing of this process becomes readable for others, not even when it crashes."""
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _report(errors: Sequence[BaseException]) -> int:
+    for error in errors:
+        print(f"xdb-node: {error}", file=sys.stderr)  # noqa: T201  # the last words of a program
+    return MISCONFIGURED if any(isinstance(each, ConfigError) for each in errors) else FAILED
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="xdb-node", description="A node of an xdb network: chain server, storage node, owner."
+    )
+    parser.add_argument("--version", action="version", version=f"xdb-node {__version__}")
+    roles = parser.add_subparsers(dest="role", required=True, metavar="ROLE")
+    for role, text in (
+        ("chain", "makes the blocks of an embedded chain and serves them"),
+        ("storage", "keeps replicas for data owners"),
+        ("owner", "acts for a data owner and the clients it allows"),
+    ):
+        command = roles.add_parser(role, help=text, description=f"xdb-node {role}: {text}.")
+        _add_config(command)
+        command.add_argument("--check", action="store_true", help="read everything and exit")
+        command.add_argument("--ready-fd", type=int, metavar="N", help=argparse.SUPPRESS)
+        if role == "chain":
+            _add_promotion(command)
+    once = roles.add_parser("run", help="one cycle of one task of a storage node that is stopped")
+    once.add_argument("--once", required=True, metavar="TASK", help="heartbeat or collector")
+    _add_config(once)
+    return parser
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", required=True, type=Path, metavar="FILE", help="TOML; samples in configs/"
+    )
+
+
+def _add_promotion(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("promotion, when the sequencer's disk is lost")
+    group.add_argument(
+        "--promote",
+        type=Path,
+        metavar="DATA",
+        help="go on with the chain kept in DATA, the data directory of another node, stopped",
+    )
+    group.add_argument(
+        "--compare",
+        action="append",
+        default=[],
+        metavar="HOST:PORT#HASH",
+        help="a node that has the chain, too; may be given again",
+    )
+    group.add_argument(
+        "--force", action="store_true", help="give up blocks that only other nodes have"
+    )

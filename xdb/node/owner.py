@@ -1,0 +1,145 @@
+"""An owner node: everything it is, wired over ports. Nothing here touches the machine."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from xdb.model.ids import Address
+from xdb.node.backend import Backend
+from xdb.node.following import Following, follow
+from xdb.ports.clock import Clock
+from xdb.ports.compute import Compute
+from xdb.ports.entropy import Entropy
+from xdb.ports.keys import Secrets, Signer
+from xdb.ports.kv import KeyValue
+from xdb.ports.peer import StoragePeers
+from xdb.ports.spawn import Spawn
+from xdb.runtime.logging import Log
+from xdb.runtime.periodic import Periodic
+from xdb.services.candidates import NodeSurvey, TrustConfig
+from xdb.services.catalog import Catalog
+from xdb.services.download import DownloadConfig, Downloader
+from xdb.services.namespaces import Namespaces
+from xdb.services.opening import Opener
+from xdb.services.publisher import BatchPublisher
+from xdb.services.upload.holders import Holders
+from xdb.services.upload.journal import Journal
+from xdb.services.upload.preparation import Preparation
+from xdb.services.upload.uploader import UploadConfig, Uploader
+from xdb.services.verification import Verification
+from xdb.tasks.journal import JournalTask
+
+
+class Key(Signer, Secrets, Protocol):
+    """The owner's key: it signs, and every secret follows from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerPorts:
+    """The world of one owner node."""
+
+    clock: Clock
+    entropy: Entropy
+    spawn: Spawn
+    compute: Compute
+    journal: KeyValue
+    views: KeyValue  # the index of the chain
+    backend: Backend
+    peers: StoragePeers
+    key: Key
+    log: Log
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerSettings:
+    """What the owner decides."""
+
+    trust: TrustConfig
+    upload: UploadConfig
+    download: DownloadConfig
+    journal: float  # seconds between cycles
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerNode:
+    """The owner's services, following the chain."""
+
+    ports: OwnerPorts
+    following: Following
+    survey: NodeSurvey
+    uploader: Uploader
+    downloader: Downloader
+    verification: Verification
+    catalog: Catalog
+    namespaces: Namespaces
+    tasks: tuple[Periodic[Any], ...]
+
+    @property
+    def owner(self) -> Address:
+        """Whose node it is."""
+        return self.ports.key.address
+
+    def start_tasks(self) -> None:
+        """Periodic work from now on."""
+        for task in self.tasks:
+            self.ports.spawn.start(task.run(), name=task.name)
+
+
+async def open_owner(ports: OwnerPorts, settings: OwnerSettings) -> OwnerNode:
+    """The node; it has caught up with the chain, unless that cannot be asked."""
+    following = follow(ports.backend, ports.views, ports.clock, ports.log)
+    following.start(ports.spawn)
+    await following.caught_up()
+    index, key = following.index, ports.key
+    registry = ports.backend.registry(key, ports.entropy.stream("registry"))
+    survey = NodeSurvey(index, ports.peers, ports.clock, settings.trust)
+    opener = Opener(index, ports.peers, key, ports.compute)
+    catalog = Catalog(key.address, index, key, registry, opener, ports.entropy.stream("catalog"))
+    journal = Journal(ports.journal)
+    entropy = ports.entropy.stream("namespaces")
+    return OwnerNode(
+        ports=ports,
+        following=following,
+        survey=survey,
+        uploader=_uploader(ports, settings, following, survey, journal),
+        downloader=Downloader(
+            index, opener, ports.compute, ports.clock, ports.spawn, settings.download
+        ),
+        verification=Verification(opener, ports.compute),
+        catalog=catalog,
+        namespaces=Namespaces(key.address, index, key, registry, survey, catalog, entropy),
+        tasks=_tasks(ports, settings, following, journal),
+    )
+
+
+def _uploader(
+    ports: OwnerPorts,
+    settings: OwnerSettings,
+    following: Following,
+    survey: NodeSurvey,
+    journal: Journal,
+) -> Uploader:
+    index, key, backend = following.index, ports.key, ports.backend
+    entropy = ports.entropy.stream("uploads")
+    registry = backend.registry(key, ports.entropy.stream("publisher"))
+    return Uploader(
+        preparation=Preparation(
+            key.address, backend.deployment, index, key, journal, survey, entropy
+        ),
+        index=index,
+        secrets=key,
+        journal=journal,
+        holders=Holders(index, ports.peers, survey, ports.compute, ports.clock),
+        publisher=BatchPublisher(registry, ports.spawn),
+        compute=ports.compute,
+        spawn=ports.spawn,
+        entropy=entropy,
+        config=settings.upload,
+    )
+
+
+def _tasks(
+    ports: OwnerPorts, settings: OwnerSettings, following: Following, journal: Journal
+) -> tuple[Periodic[Any], ...]:
+    task = JournalTask(following.index, journal)
+    entropy = ports.entropy.stream("tasks")
+    return (Periodic("journal", task.run_once, settings.journal, ports.clock, entropy, ports.log),)

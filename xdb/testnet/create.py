@@ -1,0 +1,177 @@
+"""Makes a testnet: keys, genesis, certificates, configurations."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from xdb.blockchain.embedded.genesis import Genesis, save_genesis
+from xdb.client.context import Context, write_context
+from xdb.config.address import endpoint_text
+from xdb.core.signing import address_of
+from xdb.errors import ConfigError
+from xdb.model.ids import Address
+from xdb.model.registry import Endpoint, Parameters
+from xdb.node.machine import CERTIFICATE
+from xdb.peer.certificates import open_certificate
+from xdb.ports.clock import Clock
+from xdb.ports.entropy import Entropy
+from xdb.runtime.clock import SystemClock
+from xdb.runtime.entropy import SystemEntropy
+from xdb.store.keystore import write_keystore
+from xdb.testnet.files import Table, write_secret, write_toml
+from xdb.testnet.layout import Layout, Member, write_plan
+from xdb.testnet.ports import free_ports
+
+SCRYPT_N = 1 << 12
+"""Work factor of a testnet's keystores: they guard nothing, and shall open fast."""
+PASSWORD_BYTES = 16
+CHAIN, OWNER, CLIENT = "chain", "owner", "client"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a testnet is made of."""
+
+    nodes: int = 4
+    capacity: str = "10 GiB"
+    slice_size: str = "4 MiB"
+    kv: str = "auto"
+    heartbeat: int = 10  # seconds; real deployments have minutes
+    parameters: Mapping[str, int] = field(default_factory=dict)  # others than the defaults
+
+
+def create(
+    directory: Path,
+    options: Options | None = None,
+    clock: Clock | None = None,
+    entropy: Entropy | None = None,
+) -> None:
+    """Makes a network in `directory`, which must be missing or empty. Nothing is started."""
+    layout = Layout(directory.absolute())
+    _check_place(layout)
+    layout.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        _Maker(
+            layout, options or Options(), clock or SystemClock(), entropy or SystemEntropy()
+        ).make()
+    except BaseException:
+        shutil.rmtree(layout.directory)
+        raise
+
+
+def _check_place(layout: Layout) -> None:
+    if layout.directory.exists() and any(layout.directory.iterdir()):
+        raise ConfigError(
+            f"{layout.directory} is not empty: name another directory for the testnet, or remove it"
+        )
+
+
+class _Maker:
+    """One network in the making."""
+
+    def __init__(self, layout: Layout, options: Options, clock: Clock, entropy: Entropy) -> None:
+        self._layout = layout
+        self._options = options
+        self._clock = clock
+        self._entropy = entropy
+        self._ports = free_ports(options.nodes + 2)
+
+    def make(self) -> None:
+        """Everything, the plan last: without it there is no network."""
+        chain = self._member(CHAIN, "chain")
+        sequencer = self._key(chain.name, "sequencer")
+        self._save_genesis(sequencer)
+        servers = [endpoint_text(self._endpoint(chain))]
+        self._write_chain(chain)
+        nodes = [
+            self._storage(f"node-{number}", servers) for number in range(1, self._options.nodes + 1)
+        ]
+        owner = self._owner(servers)
+        write_plan(self._layout, (replace(chain, id=sequencer.hex()), *nodes, owner))
+
+    def _member(self, name: str, role: str) -> Member:
+        home = self._layout.home(name)
+        (home / "data").mkdir(mode=0o700, parents=True)
+        return Member(name, role, "", f"127.0.0.1:{self._ports.pop()}")  # type: ignore[arg-type]  # a Role
+
+    def _save_genesis(self, sequencer: Address) -> None:
+        now = int(self._clock.wall())
+        values = {"start": now, "heartbeat": self._options.heartbeat, **self._options.parameters}
+        genesis = Genesis("testnet", now, sequencer, Parameters(**values))  # type: ignore[arg-type]  # integers only
+        save_genesis(genesis, self._layout.genesis)
+        self._deployment = genesis.deployment
+
+    def _write_chain(self, member: Member) -> None:
+        self._write(member, {"genesis": "../genesis.toml"}, {"sequencer": _key_table("sequencer")})
+
+    def _storage(self, name: str, servers: list[str]) -> Member:
+        member = self._member(name, "storage")
+        self._key(name, "signer")
+        identity = self._key(name, "id")
+        self._write(
+            member,
+            {},
+            {
+                "chain": _chain_table(servers),
+                "signer": _key_table("signer"),
+                "identity": _key_table("id"),
+                "node": {"operator": name, "zone": "here"},
+                "space": {"capacity": self._options.capacity, "reserve": "64 MiB"},
+                "process": {"workers": 1},
+            },
+        )
+        return replace(member, id=identity.hex())
+
+    def _owner(self, servers: list[str]) -> Member:
+        member = self._member(OWNER, "owner")
+        identity = self._key(OWNER, "owner")
+        client = self._key(CLIENT, "key")
+        self._write(
+            member,
+            {"slice_size": self._options.slice_size},
+            {
+                "chain": _chain_table(servers),
+                "identity": _key_table("owner"),
+                "clients": {"allow": [client.hex()]},
+            },
+        )
+        context = Context(
+            endpoint=self._endpoint(member),
+            owner=identity,
+            deployment=self._deployment,
+            keystore=self._layout.client / "key.json",
+            password_file=self._layout.client / "key.password",
+        )
+        write_context(self._layout.context, context)
+        return replace(member, id=identity.hex())
+
+    def _write(self, member: Member, top: Table, sections: Table) -> None:
+        values = {"data": "data", "kv": self._options.kv, **top}
+        tables = {"server": {"listen": member.address}, **sections}
+        comment = (
+            f"{member.name} of a testnet; every key is explained in configs/{member.role}.toml"
+        )
+        write_toml(self._layout.config(member), {**values, **tables}, comment)
+
+    def _key(self, home: str, name: str) -> Address:
+        directory = self._layout.home(home)
+        directory.mkdir(mode=0o700, exist_ok=True)
+        private_key = self._entropy.draw(32)
+        password = self._entropy.draw(PASSWORD_BYTES).hex()
+        write_keystore(directory / f"{name}.json", private_key, password, scrypt_n=SCRYPT_N)
+        write_secret(directory / f"{name}.password", password + "\n")
+        return address_of(private_key)
+
+    def _endpoint(self, member: Member) -> Endpoint:
+        certificate = open_certificate(self._layout.home(member.name) / "data" / CERTIFICATE)
+        return Endpoint(member.address, certificate.fingerprint)
+
+
+def _key_table(name: str) -> Mapping[str, str]:
+    return {"keystore": f"{name}.json", "password_file": f"{name}.password"}
+
+
+def _chain_table(servers: list[str]) -> Mapping[str, str | list[str] | bool]:
+    # A testnet's copies of the chain can be lost: the chain server has it.
+    return {"genesis": "../genesis.toml", "servers": servers, "sync": False}
