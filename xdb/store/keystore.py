@@ -10,6 +10,7 @@ from xdb.core.keyring import derive
 from xdb.core.signing import address_of, sign
 from xdb.errors import ConfigError, CorruptFileError
 from xdb.model.ids import Address, Digest, Signature
+from xdb.store.web3_secret import IV, SALT, UUID, decrypt_key, encrypt_key
 
 SCRYPT_N = 1 << 18
 """Work factor of new keystores, the wallets' usual one: about a second to open."""
@@ -57,9 +58,13 @@ def write_keystore(
 
     With `replace` the new file takes the place of the old one in a single step.
     """
-    from eth_keyfile.keyfile import create_keyfile_json  # noqa: PLC0415  # slow to import
-
-    content = create_keyfile_json(private_key, password.encode(), kdf="scrypt", iterations=scrypt_n)
+    content = encrypt_key(
+        private_key,
+        address_of(private_key),
+        password.encode(),
+        scrypt_n=scrypt_n,
+        random=os.urandom(SALT + IV + UUID),  # noqa: TID251  # salts of a file of this machine
+    )
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
@@ -86,12 +91,10 @@ def read_keystore(path: Path, password: str) -> bytes:
     ConfigError for a missing file or one that others may read, CorruptFileError when the
     password is wrong or the file damaged, which its checksum cannot tell apart.
     """
-    from eth_keyfile.keyfile import decode_keyfile_json  # noqa: PLC0415  # slow to import
-
     content = _content(path)
     try:
-        key: bytes = decode_keyfile_json(json.loads(content), password.encode())
-    except (ValueError, KeyError, TypeError, AttributeError, NotImplementedError) as error:
+        key = decrypt_key(json.loads(content), password.encode())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptFileError(
             f"wrong password or damaged file: {path}: try the password again, else restore the "
             "file from a backup or recover the key from its phrase"
