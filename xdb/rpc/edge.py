@@ -87,9 +87,9 @@ class _Messages:
     """The requests of one call, each awaited for a while, decoded."""
 
     def __init__(
-        self, raw: AsyncIterator[bytes], decode: Callable[[bytes], Any] | None, silence: float
+        self, context: Context, decode: Callable[[bytes], Any] | None, silence: float
     ) -> None:
-        self._raw = aiter(raw)
+        self._context = context
         self._decode = decode
         self._silence = silence
         self._first: bytes | None = None
@@ -120,7 +120,8 @@ class _Messages:
 
     async def _receive(self) -> bytes | None:
         async with within(self._silence, "no message came"):
-            return await anext(self._raw, None)
+            data = await self._context.read()
+        return None if data is grpc.aio.EOF else data
 
 
 class _Served:
@@ -135,16 +136,16 @@ class _Served:
         self._silence = method.silence or limits.silence
         self._longest = None if method.endless else limits.for_bytes(_MOST[method.plane])
 
-    async def unary(self, raw: AsyncIterator[bytes], context: Context) -> Any:  # noqa: ANN401
+    async def unary(self, _: AsyncIterator[bytes], context: Context) -> Any:  # noqa: ANN401
         """Gives one response."""
-        async with self._guarded(context), self._admitted(raw, context) as messages:
+        async with self._guarded(context), self._admitted(context) as messages:
             if self._handler.request_streaming:
                 return await self._handler.stream_unary(messages, context)
             return await self._handler.unary_unary(await anext(messages), context)
 
-    async def stream(self, raw: AsyncIterator[bytes], context: Context) -> None:
+    async def stream(self, _: AsyncIterator[bytes], context: Context) -> None:
         """Sends responses."""
-        async with self._guarded(context), self._admitted(raw, context) as messages:
+        async with self._guarded(context), self._admitted(context) as messages:
             if self._handler.request_streaming:
                 responses = self._handler.stream_stream(messages, context)
             else:
@@ -169,10 +170,8 @@ class _Served:
             await self._edge.failures.hide(context, self._name, error)
 
     @asynccontextmanager
-    async def _admitted(
-        self, raw: AsyncIterator[bytes], context: Context
-    ) -> AsyncIterator[_Messages]:
-        messages = _Messages(raw, self._handler.request_deserializer, self._silence)
+    async def _admitted(self, context: Context) -> AsyncIterator[_Messages]:
+        messages = _Messages(context, self._handler.request_deserializer, self._silence)
         who = source = context.peer().rpartition(":")[0].encode()
         with ExitStack() as counted:
             counted.enter_context(self._edge.sources.enter(source))
