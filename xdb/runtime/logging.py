@@ -4,6 +4,7 @@ Never keys, plaintext or names of files: what is called like a secret is not wri
 bytes appear as hexadecimal.
 """
 
+import asyncio
 import logging
 import re
 import sys
@@ -59,12 +60,18 @@ def configure(level: Level = "info", style: Format = "text", file: Path | None =
     root.setLevel(level.upper())
     for noisy in ("asyncio", "grpc"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("grpc._cython.cygrpc").addFilter(_is_news)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    # grpc reports every call that was cut off by the end of its server or caller
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 def logger(name: str) -> Log:
