@@ -50,6 +50,19 @@ async def test_large_contents(disk):
     assert await disk.read("large") == data
 
 
+@pytest.mark.parametrize("size", [(256 << 10) - 1, 256 << 10, (256 << 10) + 1, (4 << 20) + 181])
+async def test_sizes_around_blocks(disk, size):
+    data = os.urandom(size)
+    await disk.write("f", [b"head", data])
+    assert await disk.size("f") == size + 4
+    assert await disk.read("f") == b"head" + data
+    for offset in (0, 4, 180, 4096, size - 5, size + 4):
+        for length in (0, 1, 4095, 256 << 10, size):
+            assert await disk.read("f", offset, length) == (b"head" + data)[offset:][:length]
+    await disk.write("f", [data[: size // 2]])
+    assert await disk.read("f") == data[: size // 2]
+
+
 async def test_renaming_replaces(disk):
     await disk.write("a/x", [b"new"])
     await disk.write("b/y", [b"old"])

@@ -11,10 +11,12 @@ from xdb.config.sections import LogConfig, ProcessConfig
 from xdb.config.source import load
 from xdb.node.process import Running, run, say_ready
 from xdb.runtime.logging import configure
+from xdb.runtime.memory import keep_large_buffers
 
 
 def carry_out(options: argparse.Namespace) -> None:
     """One invocation from configuration to end."""
+    keep_large_buffers()
     role = "storage" if options.role == "run" else options.role
     config: Any = load(kind_of(role), options.config, os.environ)
     _set_up_logs(config.log)

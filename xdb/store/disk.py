@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from xdb.errors import ConfigError, NotFoundError, StorageFullError, UnavailableError, XdbError
 from xdb.ports.compute import Buffer, Compute
+from xdb.store import direct
 
 T = TypeVar("T")
 
@@ -89,7 +90,10 @@ class LocalDisk:
         return UnavailableError(f"{where}: {error.strerror}")
 
     def _write(self, path: str, parts: Sequence[Buffer]) -> None:
+        size = sum(memoryview(part).nbytes for part in parts)
         with self._parent(path, make=True) as (directory, name):
+            if size >= direct.LARGE and direct.write(directory, name, parts, _FILE_MODE):
+                return
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
             file = os.open(name, flags, _FILE_MODE, dir_fd=directory)
             try:
@@ -101,6 +105,10 @@ class LocalDisk:
 
     def _read(self, path: str, offset: int, length: int | None) -> bytes:
         with self._parent(path) as (directory, name):
+            if length is not None and length >= direct.LARGE:
+                data = direct.read(directory, name, offset, length)
+                if data is not None:
+                    return data
             file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
             try:
                 rest = max(0, os.fstat(file).st_size - offset)
