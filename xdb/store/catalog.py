@@ -25,7 +25,7 @@ Batch = dict[bytes, bytes | None]
 
 @dataclass(frozen=True, slots=True)
 class SlotEntry:
-    """A slot: whose, since which chain time, and its manifest once that is accepted."""
+    """A slot: whose, when its newest replica came, and its manifest once that is accepted."""
 
     owner: Address
     nonce: Nonce

@@ -43,7 +43,10 @@ SMALL = 64 << 10
 
 @dataclass(frozen=True, slots=True)
 class StoredSlot:
-    """A slot as the store has it; `accepted` once its manifest is here."""
+    """A slot as the store has it; `accepted` once its manifest is here.
+
+    `since` is the chain time at which the newest replica came before that.
+    """
 
     ref: SlotRef
     since: int
@@ -93,7 +96,9 @@ class ReplicaStore:
     async def _enter(self, header: ReplicaHeader, now: int) -> None:
         ref, batch = header.ref, catalog.Batch()
         async with self._locks.alone((ref.file, ref.slot)):
-            if self.catalog.slot(ref.file, ref.slot) is None:
+            entry = self.catalog.slot(ref.file, ref.slot)
+            if entry is None or (entry.manifest is None and entry.since < now):
+                # the grace of a stray counts from its newest replica: an upload may take days
                 entry = SlotEntry(ref.owner, ref.nonce, now)
                 catalog.put_slot(batch, ref.file, ref.slot, entry)
             is_new = self.catalog.replica(header.key) is None

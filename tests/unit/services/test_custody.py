@@ -157,6 +157,16 @@ async def test_a_slot_that_waited_too_long_gets_no_receipt(world, file):
         await accept(custody, file, expiry=expiry)
 
 
+async def test_an_upload_may_take_longer_than_strays_are_kept(world, file):
+    custody = custody_of(world)
+    commitments, replicas = file.commitments(1), file.replicas(1)
+    for piece, replica in enumerate(replicas):
+        await custody.push(ALICE.address, file.ref(1), piece, commitments[piece], replica)
+        world.chain.advance(world.parameters.stray_grace - 10)
+    holder = await accept(custody, file, expiry=world.now + DAY)
+    assert holder.valid_until == world.now + 10
+
+
 async def test_the_manifest_is_durable_before_the_receipt(world, file):
     custody = custody_of(world)
     await push_all(custody, file)
