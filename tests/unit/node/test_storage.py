@@ -1,0 +1,95 @@
+import asyncio
+
+import pytest
+
+from xdb.errors import ConfigError, UnavailableError
+from xdb.model.calls import SetNodeState
+from xdb.model.registry import Endpoint, NodeState
+from xdb.testing.clock import settle
+from xdb.testing.keys import NamedKey
+
+
+def record(node):
+    return node.custody.facts.me()
+
+
+async def test_first_start_registers(world):
+    node = await world.storage("a")
+    me = record(node)
+    assert (me.node, me.operator, me.state) == (NamedKey("a").node, "a", NodeState.ONLINE)
+    assert me.signer == NamedKey("a signer").address
+
+
+async def test_second_start_sends_nothing(world, place):
+    await world.storage("a", place)
+    height = world.chain.head.height
+    await world.storage("a", place)
+    assert world.chain.head.height == height
+
+
+async def test_start_with_another_address_updates_the_record(world, place):
+    await world.storage("a", place)
+    moved = Endpoint("elsewhere:7400", bytes(32))
+    node = await world.storage("a", place, endpoint=moved)
+    assert record(node).endpoint == moved
+
+
+async def test_start_brings_an_offline_node_back(world, place):
+    await world.storage("a", place)
+    world.chain.call(NamedKey("a").address, SetNodeState(NodeState.OFFLINE))
+    node = await world.storage("a", place)
+    assert record(node).state is NodeState.ONLINE
+
+
+async def test_stop_changes_nothing_on_the_chain(world):
+    node = await world.storage("a")
+    height = world.chain.head.height
+    await node.ports.spawn.stop()
+    assert world.chain.head.height == height
+
+
+async def test_unregistered_node_without_its_identity(world):
+    with pytest.raises(ConfigError, match="is not registered"):
+        await world.storage("a", identity=False)
+
+
+async def test_new_node_needs_the_chain(world, backend):
+    backend.up = False
+    with pytest.raises(UnavailableError, match="no chain server answers, and this node never saw"):
+        await world.storage("a", backend=backend)
+
+
+async def test_known_node_starts_without_the_chain_and_sees_to_its_record_later(
+    world, place, backend
+):
+    await world.storage("a", place)
+    world.chain.call(NamedKey("a").address, SetNodeState(NodeState.OFFLINE))
+    backend.up = False
+    node = await world.storage("a", place, backend=backend)
+    await settle()
+    assert record(node).state is NodeState.OFFLINE
+    backend.up = True
+    await world.clock.advance(10)
+    await world.settled(node)
+    assert record(node).state is NodeState.ONLINE
+
+
+async def test_first_heartbeat_comes_at_once_then_at_the_chains_pace(world):
+    node = await world.storage("a")
+    seen = node.following.index
+    node.start_tasks()
+    await settle()
+    first = seen.node(record(node).node).last_heartbeat
+    assert first == world.chain.time
+    await world.clock.advance(2 * world.chain.parameters.heartbeat)
+    assert seen.node(record(node).node).last_heartbeat > first
+
+
+async def test_failed_store_ends_the_node(world):
+    node = await world.storage("a")
+    node.store.files.failed = "the disk lies"
+    ended = asyncio.ensure_future(node.ended())
+    await world.clock.advance(2)
+    with pytest.raises(UnavailableError, match=r"the store has failed \(the disk lies\)"):
+        await ended
+    assert "suspect" in await node.store.files.disk.names("")
