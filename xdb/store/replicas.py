@@ -210,11 +210,11 @@ class ReplicaStore:
         async with self._locks.alone((file, slot)):
             await self._remove(file, slot)
 
-    async def remove_stray(self, file: FileId, slot: int) -> bool:
-        """Removes a slot unless its manifest was accepted; True when it is gone."""
+    async def remove_stray(self, file: FileId, slot: int, before: int) -> bool:
+        """Removes a slot for which nothing came since `before`; True when it is gone."""
         async with self._locks.alone((file, slot)):
             entry = self.catalog.slot(file, slot)
-            if entry is not None and entry.manifest is not None:
+            if entry is not None and entry.since >= before:
                 return False
             await self._remove(file, slot)
             return True

@@ -53,9 +53,7 @@ class CollectorTask:
         head = self.facts.records.head
         if head.final < head.height:
             return False  # what the newest blocks say may yet be undone
-        if self.facts.now <= slot.since + self.facts.parameters.stray_grace:
+        before = self.facts.now - self.facts.parameters.stray_grace
+        if slot.since >= before or self.facts.records.file(slot.ref.file) is not None:
             return False
-        if self.facts.records.file(slot.ref.file) is not None:
-            return False
-        await self.store.remove(slot.ref.file, slot.ref.slot)
-        return True
+        return await self.store.remove_stray(slot.ref.file, slot.ref.slot, before)

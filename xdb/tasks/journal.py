@@ -1,13 +1,17 @@
-"""Journal: forgets uploads that can no longer be finished.
+"""Journal: forgets uploads that nobody will finish.
 
-Nodes remove what no record names after the grace for strays, so an upload that began
-before that would have to start again anyway.
+What an upload stored is removed by the nodes once nothing came for the grace that strays
+get, so after that it would have to start again anyway. It may take longer than that
+itself, though: it is forgotten much later.
 """
 
 from dataclasses import dataclass
 
 from xdb.index.index import Index
 from xdb.services.upload.journal import Journal
+
+LONGEST = 30 * 86400
+"""Seconds of chain time that an upload may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,5 +30,5 @@ class JournalTask:
 
     async def run_once(self) -> JournalReport:
         """One look at every upload."""
-        before = self.index.head.time - self.index.parameters.stray_grace
+        before = self.index.head.time - LONGEST - self.index.parameters.stray_grace
         return JournalReport(await self.journal.forget_before(before))
