@@ -6,6 +6,7 @@
     ├── UnavailableError      retry may help
     │   ├── TimeoutExpiredError
     │   ├── OverloadedError   over a limit for now
+    │   ├── SendAgainError    an upload needs its data again, under the same upload id
     │   └── StorageFullError  no room, or not for this caller
     ├── NotFoundError
     ├── ExpiredError          exists, but is past its expiry or deleted
@@ -14,6 +15,7 @@
     ├── RejectedError         chain or peer refused; trying again changes nothing
     │   ├── RefusedCallError  the registry refused, with its code
     │   ├── ConflictError     something of that name or id is there already
+    │   │   └── SourceChangedError  begin the upload anew, under another upload id
     │   ├── MissingPiecesError  a slot is not complete; these pieces must come first
     │   └── InvalidRequestError
     ├── PlacementError        not enough usable nodes
@@ -41,6 +43,10 @@ class TimeoutExpiredError(UnavailableError):
 
 class OverloadedError(UnavailableError):
     """A limit on rate or concurrency was reached."""
+
+
+class SendAgainError(UnavailableError):
+    """An upload goes on when its data is sent again from the start, under the same upload id."""
 
 
 class StorageFullError(UnavailableError):
@@ -81,6 +87,10 @@ class RefusedCallError(RejectedError):
 
 class ConflictError(RejectedError):
     """Something of that name or id is there already."""
+
+
+class SourceChangedError(ConflictError):
+    """What is sent now is not what was sent before: only a new upload id takes it."""
 
 
 @dataclass
