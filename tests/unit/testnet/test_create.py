@@ -1,0 +1,92 @@
+import stat
+import tomllib
+
+import pytest
+
+from xdb.blockchain.embedded.genesis import load_genesis
+from xdb.client.context import read_context
+from xdb.config.roles import kind_of
+from xdb.config.sections import KeyConfig
+from xdb.config.source import load
+from xdb.errors import ConfigError, CorruptFileError
+from xdb.node.machine import open_key
+from xdb.testnet import network
+from xdb.testnet.create import Options, create
+from xdb.testnet.layout import Layout, read_plan
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("testnet") / "net"
+    create(directory, Options(nodes=2, parameters={"epoch": 60, "retention": 3600}))
+    return Layout(directory)
+
+
+def test_members(net):
+    members = read_plan(net)
+    assert [member.name for member in members] == ["chain", "node-1", "node-2", "owner"]
+    assert len({member.address for member in members}) == 4
+    assert len({member.id for member in members}) == 4
+
+
+def test_every_configuration_loads(net):
+    for member in read_plan(net):
+        config = load(kind_of(member.role), net.config(member), {})
+        assert config.server.address == member.address
+
+
+def test_genesis_has_the_parameters(net):
+    parameters = load_genesis(net.genesis).parameters
+    assert (parameters.epoch, parameters.heartbeat, parameters.leaves_per_epoch) == (60, 10, 64)
+
+
+def test_context_is_what_a_client_needs(net):
+    context = read_context(net.context)
+    owner = next(member for member in read_plan(net) if member.role == "owner")
+    assert context.owner.hex() == owner.id
+    assert context.endpoint.address == owner.address
+    assert context.deployment == load_genesis(net.genesis).deployment
+    key = open_key(KeyConfig(context.keystore, context.password_file))
+    allowed = tomllib.loads(net.config(owner).read_text())["clients"]["allow"]
+    assert allowed == [key.address.hex()]
+
+
+def test_secrets_are_private(net):
+    for pattern in ("*/*.json", "*/*.password", "*/data/certificate.pem"):
+        found = list(net.directory.glob(pattern))
+        assert found
+        for path in found:
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_nothing_is_overwritten(net):
+    with pytest.raises(ConfigError, match="is not empty"):
+        create(net.directory)
+
+
+def test_failure_leaves_nothing(tmp_path):
+    with pytest.raises(TypeError):
+        create(tmp_path / "net", Options(parameters={"no_such": 1}))
+    assert not (tmp_path / "net").exists()
+
+
+def test_nothing_runs_yet(net):
+    assert [process.pid for process in network.status(net.directory)] == [None] * 4
+
+
+def test_no_network_here(tmp_path):
+    with pytest.raises(ConfigError, match="no testnet here; make one with: xdb-cli testnet up"):
+        network.status(tmp_path)
+    with pytest.raises(ConfigError, match="no testnet here"):
+        network.start(tmp_path / "absent")
+
+
+def test_damaged_plan(tmp_path):
+    (tmp_path / "testnet.json").write_text("{")
+    with pytest.raises(CorruptFileError, match="make a new testnet"):
+        network.status(tmp_path)
+
+
+def test_unknown_member(net):
+    with pytest.raises(ConfigError, match="no process 'node-9' in this testnet; there are chain"):
+        network.kill(net.directory, "node-9")
