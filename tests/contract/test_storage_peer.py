@@ -1,0 +1,213 @@
+"""What every way to a storage node promises."""
+
+from dataclasses import replace
+
+import pytest
+
+from xdb.core.keyring import namespace_tag
+from xdb.errors import (
+    AuthError,
+    ConflictError,
+    ExpiredError,
+    IntegrityError,
+    MissingPiecesError,
+    NotFoundError,
+    UnavailableError,
+)
+from xdb.model.calls import Publish
+from xdb.model.registry import Coding, Redundancy
+from xdb.peer.connections import Connections
+from xdb.peer.requests import RequestSigner
+from xdb.peer.storage import GrpcStoragePeers
+from xdb.testing.custody import SealedFile
+from xdb.testing.entropy import SeededEntropy
+from xdb.testing.keys import NamedKey
+from xdb.testing.network import START, network
+from xdb.testing.serving import served
+
+DAY = 86400
+ONE_COPY = Redundancy(Coding.COPIES, 1, 1)
+
+
+class Local:
+    """Calls in the same process."""
+
+    def __init__(self, world, member):
+        self.world, self.member = world, member
+
+    def peer(self, caller):
+        record = self.world.index.node(self.member.node).record
+        return self.world.peers(caller).peer(record)
+
+    async def stop(self):
+        self.member.up = False
+
+    async def close(self):
+        pass
+
+
+class Remote:
+    """Calls over gRPC."""
+
+    def __init__(self, world, member):
+        self.world, self.member = world, member
+        self.connections = Connections()
+        self.serving = served(member.custody)
+        self.record = None
+
+    async def start(self):
+        self.record = await self.serving.__aenter__()
+        return self
+
+    def peer(self, caller):
+        world = self.world
+        entropy = SeededEntropy(caller.name)
+        signer = RequestSigner(caller, world.chain.deployment, world.clock, entropy)
+        return GrpcStoragePeers(signer, self.connections).peer(self.record)
+
+    async def stop(self):
+        await self.serving.__aexit__(None, None, None)
+        self.serving = None
+
+    async def close(self):
+        await self.connections.close()
+        if self.serving is not None:
+            await self.stop()
+
+
+@pytest.fixture
+async def world():
+    async with network(1) as made:
+        yield made
+
+
+@pytest.fixture(params=["local", "grpc"])
+async def way(request, world):
+    (member,) = world.members.values()
+    made = Local(world, member) if request.param == "local" else await Remote(world, member).start()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def owner(world):
+    return world.owner
+
+
+@pytest.fixture
+def peer(way, owner):
+    return way.peer(owner)
+
+
+@pytest.fixture
+def file(world, owner):
+    return SealedFile(world.chain.deployment, owner, "report", bytes(range(256)) * 700, ONE_COPY)
+
+
+async def push_all(peer, file):
+    commitments = file.commitments(1)
+    for piece, replica in enumerate(file.replicas(1)):
+        await peer.push(file.ref(1), piece, commitments[piece], replica)
+
+
+async def publish(world, peer, file):
+    await push_all(peer, file)
+    expiry = world.chain.time + DAY
+    holder = await peer.accept(file.ref(1), file.manifest, expiry, 1)
+    new = replace(file.new((holder,), expiry), namespace=namespace_tag(file.owner, "ns"))
+    world.chain.call(file.owner.address, Publish((new,)))
+    await world.caught_up()
+
+
+async def test_what_goes_in_comes_out(peer, file):
+    await push_all(peer, file)
+    for piece, replica in enumerate(file.replicas(1)):
+        assert await peer.pull(file.key(1, piece)) == replica
+        assert await peer.pull(file.key(1, piece), 100) == replica[100:]
+        assert await peer.pull(file.key(1, piece), 100, 50) == replica[100:150]
+
+
+async def test_any_buffer_is_taken(peer, file):
+    (commitment, *_), (replica, *_) = file.commitments(1), file.replicas(1)
+    await peer.push(file.ref(1), 0, commitment, memoryview(bytearray(replica)))
+    assert await peer.pull(file.key(1, 0)) == replica
+
+
+async def test_everything_may_be_repeated(peer, file):
+    for _ in range(2):
+        await push_all(peer, file)
+    first = await peer.accept(file.ref(1), file.manifest, START + DAY, 1)
+    assert await peer.accept(file.ref(1), file.manifest, START + DAY, 1) == first
+    for _ in range(2):
+        assert await peer.pull_manifest(file.id, 1) == file.manifest
+
+
+async def test_a_receipt_publishes(world, peer, file):
+    await publish(world, peer, file)
+    assert world.index.file(file.id).record.holders == tuple(world.members)
+
+
+async def test_no_receipt_for_less_than_everything(peer, file):
+    await peer.push(file.ref(1), 1, file.commitments(1)[1], file.replicas(1)[1])
+    with pytest.raises(MissingPiecesError) as caught:
+        await peer.accept(file.ref(1), file.manifest, START + DAY, 1)
+    assert caught.value.pieces == (0, 2)
+
+
+async def test_wrong_bytes_are_not_stored(peer, file):
+    commitment = file.commitments(1)[0]
+    with pytest.raises(IntegrityError):
+        await peer.push(file.ref(1), 0, commitment, bytes(commitment.length))
+    with pytest.raises(NotFoundError):
+        await peer.pull(file.key(1, 0))
+
+
+async def test_stored_bytes_are_not_replaced(peer, file):
+    await push_all(peer, file)
+    other = replace(file, data=bytes(len(file.data)))
+    with pytest.raises(ConflictError):
+        await push_all(peer, other)
+    assert await peer.pull(file.key(1, 0)) == file.replicas(1)[0]
+
+
+async def test_others_neither_store_nor_read(world, way, peer, file):
+    await publish(world, peer, file)
+    stranger = way.peer(NamedKey("stranger"))
+    for attempt in (
+        lambda: push_all(stranger, file),
+        lambda: stranger.pull(file.key(1, 0)),
+        lambda: stranger.pull_manifest(file.id, 1),
+        lambda: stranger.accept(file.ref(1), file.manifest, START + DAY, 1),
+    ):
+        with pytest.raises(AuthError):
+            await attempt()
+
+
+async def test_what_is_gone_is_not_read(world, peer, file):
+    await publish(world, peer, file)
+    world.chain.advance(DAY + world.chain.parameters.retention)
+    await world.caught_up()
+    with pytest.raises(ExpiredError):
+        await peer.pull(file.key(1, 0))
+
+
+async def test_what_is_not_there(peer, file):
+    with pytest.raises(NotFoundError):
+        await peer.pull(file.key(1, 0))
+    with pytest.raises(NotFoundError):
+        await peer.pull_manifest(file.id, 1)
+
+
+async def test_status(world, peer):
+    status = await peer.status()
+    assert status.node in world.members
+    assert status.accepts
+
+
+async def test_a_node_that_is_down(way, peer, file):
+    await push_all(peer, file)
+    await way.stop()
+    with pytest.raises(UnavailableError):
+        await peer.status()
+    with pytest.raises(UnavailableError):
+        await push_all(peer, file)
