@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from xdb.config.roles import Role
 from xdb.errors import ConfigError, UnavailableError
 from xdb.testnet import process
 from xdb.testnet.layout import Layout, Member, read_plan, read_process, write_process
-from xdb.testnet.process import READY_FD, Starting
+from xdb.testnet.process import READY_FD, ProcessId, Starting
 
 READY_WITHIN = 60.0
 STOP_WITHIN = 15.0
@@ -70,12 +70,12 @@ def kill(directory: Path, name: str) -> None:
 
 def pause(directory: Path, name: str) -> None:
     """Stops one process where it stands."""
-    _send(Layout(directory), name, signal.SIGSTOP)
+    _reach(Layout(directory), name, process.pause)
 
 
 def resume(directory: Path, name: str) -> None:
     """Lets a paused process go on."""
-    _send(Layout(directory), name, signal.SIGCONT)
+    _reach(Layout(directory), name, lambda one: process.send(one, signal.SIGCONT))
 
 
 def restart(directory: Path, name: str) -> None:
@@ -160,9 +160,9 @@ def _end(layout: Layout, member: Member) -> None:
         layout.process(member.name).unlink()
 
 
-def _send(layout: Layout, name: str, number: signal.Signals) -> None:
+def _reach(layout: Layout, name: str, action: Callable[[ProcessId], bool]) -> None:
     started = read_process(layout, _named(layout, name).name)
-    if started is None or not process.send(started, number):
+    if started is None or not action(started):
         raise UnavailableError(f"{name} does not run; start it with: xdb-cli testnet up")
 
 

@@ -19,6 +19,7 @@ from xdb.errors import ConfigError
 READY_FD = 3
 _PROC = Path("/proc")
 _KILLED_WITHIN = 10.0
+_GLANCE = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,14 @@ def _kill_member(process: ProcessId, pid: int) -> None:
         if pid in process.members():  # looked at again now that the descriptor holds the number
             signal.pidfd_send_signal(descriptor, signal.SIGKILL)
             select.select([descriptor], [], [], _KILLED_WITHIN)
+
+
+def pause(process: ProcessId) -> bool:
+    """Stops the process where it stands, and waits until it does; whether it was there."""
+    there = send(process, signal.SIGSTOP)
+    while process.is_running and not process.is_paused:
+        select.select([], [], [], _GLANCE)
+    return there
 
 
 def send(process: ProcessId, number: signal.Signals) -> bool:
