@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -168,6 +169,72 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path, kind):
     assert len(list(kv.scan(b""))) >= len(seen)
     assert all(kv.get(b"%08d" % number) for number in seen)
     kv.close()
+
+
+FULL_DISK = textwrap.dedent("""
+    import asyncio, pathlib, resource, sys
+    from xdb.errors import StorageFullError
+    from xdb.store.kv import open_kv
+
+    def limit(size):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+    async def main():
+        kv = open_kv(pathlib.Path(sys.argv[1]), "leveldb")
+        await kv.write({b"before": b"1"}, sync=True)
+        scan = kv.scan(b"")
+        limit(20_000)
+        for _ in range(2):
+            try:
+                await kv.write({b"large": bytes(100_000)}, sync=True)
+            except StorageFullError as error:
+                print(error)
+            limit(resource.RLIM_INFINITY)
+            assert kv.get(b"before") == b"1"
+        await kv.write({b"after": b"2"}, sync=True)
+        assert kv.get(b"before") == b"1"
+        kv.close()
+
+    asyncio.run(main())
+""")
+
+
+@pytest.mark.skipif("leveldb" not in ON_DISK, reason="LevelDB is not installed")
+def test_leveldb_goes_on_when_there_is_room_again(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, tmp_path], capture_output=True, text=True, check=True
+    )
+    assert "no room left" in done.stdout
+    kv = open_kv(tmp_path)
+    assert keys(kv.scan(b"")) == [b"after", b"before", b"large"]
+    kv.close()
+
+
+async def test_a_write_is_as_it_was_at_the_call(kv):
+    batch = {b"a": b"1"}
+    writing = asyncio.ensure_future(kv.write(batch, sync=False))
+    await asyncio.sleep(0)
+    batch[b"a"] = b"2"
+    await writing
+    assert kv.get(b"a") == b"1"
+
+
+@pytest.mark.parametrize("kind", ON_DISK)
+async def test_new_directories_are_private(tmp_path, kind):
+    open_kv(tmp_path / "clock" / "block", kind).close()
+    for directory in (tmp_path / "clock", tmp_path / "clock" / "block"):
+        assert directory.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("kind", ON_DISK)
+async def test_a_scan_may_outlive_its_store(tmp_path, kind):
+    kv = open_kv(tmp_path, kind)
+    await put(kv, b"a", b"b")
+    scan = kv.scan(b"")
+    next(scan)
+    kv.close()
+    with suppress(UnavailableError):
+        assert keys(scan) == [b"b"]
 
 
 small = st.binary(max_size=3)

@@ -8,10 +8,10 @@ costs one sync instead of one each.
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from xdb.errors import UnavailableError
+from xdb.errors import StorageFullError, UnavailableError
 
 Batch = Mapping[bytes, bytes | None]
 _MOST = 512
@@ -28,7 +28,8 @@ class _Waiting:
 class CommitQueue:
     """Feeds `apply(batch, sync)` from one thread, in the order of the calls.
 
-    A batch that fails fails everybody in it; after a failed sync nothing more is taken,
+    A batch that fails fails everybody in it. StorageFullError means that nothing of it was
+    taken: once there is room, things go on. After any other failure nothing more is taken,
     since nobody knows what is on disk.
     """
 
@@ -45,13 +46,11 @@ class CommitQueue:
         if self._closed:
             raise UnavailableError("the store is closed")
         if self._failure is not None:
-            raise UnavailableError(
-                f"the store failed before ({self._failure}) and takes nothing more: "
-                "restart the node"
-            ) from self._failure
+            raise self._refusal()
         loop = asyncio.get_running_loop()
         done = loop.create_future()
-        self._queue.put(_Waiting(batch, sync, loop, done))
+        # a copy: the caller may go on to use its own
+        self._queue.put(_Waiting(dict(batch), sync, loop, done))
         # the write goes on when its caller is cancelled: its order is fixed already
         await asyncio.shield(done)
 
@@ -62,12 +61,17 @@ class CommitQueue:
             self._queue.put(None)
             self._thread.join()
 
+    def _refusal(self) -> UnavailableError:
+        error = UnavailableError(
+            f"the store failed before ({self._failure}) and takes nothing more: restart the node"
+        )
+        error.__cause__ = self._failure
+        return error
+
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
             group, ended = self._gather(first)
-            failure = self._commit(group)
-            for waiting in group:
-                _wake(waiting, failure)
+            _wake(group, self._commit(group))
             if ended:
                 return
 
@@ -83,30 +87,36 @@ class CommitQueue:
             group.append(more)
         return group, False
 
-    def _commit(self, group: list[_Waiting]) -> BaseException | None:
+    def _commit(self, group: Sequence[_Waiting]) -> BaseException | None:
         if self._failure is not None:
-            return self._failure
+            return self._refusal()
         merged: dict[bytes, bytes | None] = {}
         for waiting in group:
             merged.update(waiting.batch)
         try:
             self._apply(merged, any(waiting.sync for waiting in group))
+        except StorageFullError as error:
+            return error
         except Exception as error:  # noqa: BLE001  # handed to everybody who waits
             self._failure = error
             return error
         return None
 
 
-def _wake(waiting: _Waiting, failure: BaseException | None) -> None:
-    def wake() -> None:
-        if waiting.done.cancelled():
-            return
-        if failure is None:
-            waiting.done.set_result(None)
-        else:
-            waiting.done.set_exception(failure)
+def _wake(group: Sequence[_Waiting], failure: BaseException | None) -> None:
+    def wake(woken: Sequence[_Waiting]) -> None:
+        for waiting in woken:
+            if waiting.done.cancelled():
+                continue
+            if failure is None:
+                waiting.done.set_result(None)
+            else:
+                waiting.done.set_exception(failure)
+                waiting.done.exception()  # whoever was cancelled meanwhile does not ask
 
-    try:
-        waiting.loop.call_soon_threadsafe(wake)
-    except RuntimeError:  # its loop is closed: nobody waits any more
-        return
+    loops = dict.fromkeys(waiting.loop for waiting in group)
+    for loop in loops:
+        try:
+            loop.call_soon_threadsafe(wake, [each for each in group if each.loop is loop])
+        except RuntimeError:  # it is closed: nobody waits any more
+            continue

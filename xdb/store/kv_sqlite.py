@@ -3,9 +3,11 @@
 import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import cast
 
 from xdb.errors import CorruptFileError, StorageFullError, UnavailableError, XdbError
 from xdb.store.commits import Batch, CommitQueue
+from xdb.store.kv_memory import end_of
 from xdb.store.lock import DirectoryLock
 
 FILE = "kv.sqlite"
@@ -36,6 +38,7 @@ class SqliteKeyValue:
             self._lock.release()
             raise self._translated(error) from error
         self._idle: list[sqlite3.Connection] = []
+        self._closed = False
         self._commits = CommitQueue("sqlite-commits", self._apply)
 
     def get(self, key: bytes) -> bytes | None:
@@ -51,26 +54,29 @@ class SqliteKeyValue:
     ) -> Iterator[tuple[bytes, bytes]]:
         """See `KeyValue`."""
         connection = self._idle.pop() if self._idle else self._connect()
-        try:
-            cursor = connection.execute(*_query(prefix, after, reverse=reverse))
-            first = cursor.fetchone()  # takes the snapshot now, not when the caller iterates
-        except sqlite3.Error as error:
-            raise self._translated(error) from error
-        return self._rows(connection, cursor, first)
+        rows = self._rows(connection, *_query(prefix, after, reverse=reverse))
+        next(rows)  # takes the snapshot now, not when the caller iterates
+        return cast("Iterator[tuple[bytes, bytes]]", rows)
 
     def _rows(
-        self,
-        connection: sqlite3.Connection,
-        cursor: sqlite3.Cursor,
-        row: tuple[bytes, bytes] | None,
-    ) -> Iterator[tuple[bytes, bytes]]:
+        self, connection: sqlite3.Connection, query: str, values: tuple[bytes, ...]
+    ) -> Iterator[tuple[bytes, bytes] | None]:
+        cursor = connection.cursor()
         try:
+            row = cursor.execute(query, values).fetchone()
+            yield None
             while row is not None:
                 yield row
                 row = cursor.fetchone()
         except sqlite3.Error as error:
             raise self._translated(error) from error
         finally:
+            self._put_back(connection, cursor)
+
+    def _put_back(self, connection: sqlite3.Connection, cursor: sqlite3.Cursor) -> None:
+        if self._closed:
+            connection.close()
+        else:
             cursor.close()
             self._idle.append(connection)
 
@@ -81,26 +87,33 @@ class SqliteKeyValue:
     def close(self) -> None:
         """See `KeyValue`."""
         self._commits.close()
+        self._closed = True
         for connection in (self._writer, self._reader, *self._idle):
             connection.close()
         self._idle.clear()
         self._lock.release()
 
     def _apply(self, batch: Batch, sync: bool) -> None:  # noqa: FBT001  # as CommitQueue calls it
+        puts = [(key, value) for key, value in batch.items() if value is not None]
+        gone = [(key,) for key, value in batch.items() if value is None]
         try:
             self._writer.execute(f"PRAGMA synchronous={'FULL' if sync else 'NORMAL'}")
             self._writer.execute("BEGIN IMMEDIATE")
-            self._writer.executemany(
-                "INSERT OR REPLACE INTO kv VALUES (?, ?)",
-                [(key, value) for key, value in batch.items() if value is not None],
-            )
-            self._writer.executemany(
-                "DELETE FROM kv WHERE key = ?",
-                [(key,) for key, value in batch.items() if value is None],
-            )
+            self._writer.executemany("INSERT OR REPLACE INTO kv VALUES (?, ?)", puts)
+            self._writer.executemany("DELETE FROM kv WHERE key = ?", gone)
             self._writer.execute("COMMIT")
         except sqlite3.Error as error:
-            raise self._translated(error) from error
+            failure = self._translated(error)
+            if isinstance(failure, StorageFullError):
+                self._roll_back()
+            raise failure from error
+
+    def _roll_back(self) -> None:
+        if self._writer.in_transaction:  # SQLite often has done so by itself
+            try:
+                self._writer.execute("ROLLBACK")
+            except sqlite3.Error as error:
+                raise UnavailableError(f"{self._path}: {error}") from error
 
     def _connect(self) -> sqlite3.Connection:
         # `_writer` is made here and used by the commit thread alone
@@ -131,9 +144,3 @@ def _query(prefix: bytes, after: bytes, *, reverse: bool) -> tuple[str, tuple[by
         f"SELECT key, value FROM kv WHERE {where} ORDER BY key {order}",  # noqa: S608  # fixed words
         tuple(values),
     )
-
-
-def end_of(prefix: bytes) -> bytes | None:
-    """The first key behind all that start with `prefix`; None when there is none."""
-    stem = prefix.rstrip(b"\xff")
-    return stem[:-1] + bytes((stem[-1] + 1,)) if stem else None

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from xdb.errors import ConfigError
+from xdb.store.directories import make_directory
 
 FILE = "LOCK"
 
@@ -13,7 +14,7 @@ class DirectoryLock:
     """Holds `directory`/LOCK until released; the kernel releases it when the process dies."""
 
     def __init__(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_directory(directory)
         self._file = os.open(directory / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
