@@ -94,7 +94,7 @@ async def test_a_block_that_is_there_already_changes_nothing():
     ("made", "words"),
     [
         (lambda head: block(GENESIS, 4, head.block), "block 4 cannot follow block 2"),
-        (lambda head: block(GENESIS, 3, GENESIS.deployment.chain), "the histories differ"),
+        (lambda _: block(GENESIS, 3, GENESIS.deployment.chain), "the histories differ"),
         (lambda head: block(GENESIS, 3, head.block, time=START - 1), "before block 2"),
         (
             lambda head: block(GENESIS, 3, head.block, writes=[(b"n/", b"")]),
