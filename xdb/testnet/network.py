@@ -140,8 +140,9 @@ def _start(layout: Layout, member: Member) -> Starting:
     command = [sys.executable, "-m", "xdb.node", member.role]
     command += ["--config", str(layout.config(member)), "--ready-fd", str(READY_FD)]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("XDB_")}
-    child = Starting(command, layout.log(member.name), environment)
-    write_process(layout, member.name, child.id)
+    with process.undisturbed():  # nothing that was started goes unrecorded
+        child = Starting(command, layout.log(member.name), environment)
+        write_process(layout, member.name, child.id)
     return child
 
 

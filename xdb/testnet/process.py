@@ -102,6 +102,7 @@ class Starting:
                     (os.POSIX_SPAWN_DUP2, write, READY_FD),
                 ),
                 setsid=True,
+                setsigmask=(),
             )
         finally:
             os.close(write)
@@ -180,6 +181,16 @@ def _descriptor(pid: int) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Lets SIGINT and SIGTERM wait until the end of the block."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def check_platform() -> None:

@@ -1,0 +1,197 @@
+"""The main job, shown with real processes: `make demo`.
+
+A chain, four storage nodes and an owner; a directory tree and a large file go up, one
+node is killed, everything comes back unchanged, and the network goes on without it.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from hashlib import file_digest
+from pathlib import Path
+from signal import SIG_IGN, SIGINT, SIGTERM, signal
+from typing import Any, NoReturn
+
+from xdb.errors import XdbError
+from xdb.ports.clock import Clock
+from xdb.ports.entropy import Entropy
+from xdb.runtime.clock import SystemClock
+from xdb.runtime.entropy import SystemEntropy
+from xdb.testnet import network
+from xdb.testnet.create import create
+from xdb.testnet.network import ProcessStatus
+
+LARGE = 256 << 20
+MIB = 1 << 20
+NAMESPACE = "demo"
+COPIES = 3
+TREE = {
+    "notes/todo.txt": b"tell somebody about it\n",
+    "notes/empty": b"",
+    "notes/zeros": bytes(100_000),
+    "pictures/one.raw": bytes(range(256)) * 4096,
+    "pictures/deep/er/two.raw": bytes(reversed(range(256))) * 777,
+}
+
+
+class DemoError(Exception):
+    """A step did not do what it should."""
+
+
+class Demo:
+    """One run, in a directory of its own."""
+
+    def __init__(self, directory: Path, clock: Clock, entropy: Entropy) -> None:
+        self._net = directory / "net"
+        self._files = directory / "files"
+        self._back = directory / "back"
+        self._clock = clock
+        self._entropy = entropy
+        self._started = clock.monotonic()
+
+    def run(self) -> None:
+        """All steps in order."""
+        self._start()
+        self._make_files()
+        self._upload()
+        self._show_holders()
+        dead = self._lose_a_node()
+        self._download()
+        self._upload_without(dead)
+        self._say(f"done: {COPIES} copies, one of four nodes dead, every byte came back")
+
+    def _start(self) -> None:
+        create(self._net)
+        seconds = self._timed(lambda: network.start(self._net))
+        names = ", ".join(process.name for process in network.status(self._net))
+        self._say(f"network up in {seconds:.1f} s: {names}")
+        self._xdb("ns", "create", NAMESPACE, "--copies", str(COPIES))
+        self._say(f"namespace {NAMESPACE!r}: {COPIES} copies of everything")
+
+    def _make_files(self) -> None:
+        for name, content in TREE.items():
+            path = self._files / "tree" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        with (self._files / "large.bin").open("wb") as file:
+            for _ in range(LARGE // MIB):
+                file.write(self._entropy.draw(MIB))
+        self._say(f"made a directory of {len(TREE)} files and {LARGE // MIB} MiB of random bytes")
+
+    def _upload(self) -> None:
+        tree, large = str(self._files / "tree"), str(self._files / "large.bin")
+        seconds = self._timed(lambda: self._xdb("upload", tree, NAMESPACE))
+        self._say(f"uploaded the directory in {seconds:.1f} s")
+        seconds = self._timed(lambda: self._xdb("upload", large, NAMESPACE))
+        self._say(f"uploaded {LARGE // MIB} MiB: {_speed(seconds)}, each byte to {COPIES} nodes")
+
+    def _show_holders(self) -> None:
+        files = self._json("ls", NAMESPACE)["files"]
+        slots = Counter(slot["address"] for file in files for slot in file["slots"])
+        for process in self._nodes():
+            count = slots[process.address]
+            self._say(
+                f"  {process.name} at {process.address} holds {count} of {slots.total()} slots"
+            )
+
+    def _lose_a_node(self) -> ProcessStatus:
+        holders = self._holders("large.bin")
+        dead = next(process for process in self._nodes() if process.address in holders)
+        network.kill(self._net, dead.name)
+        self._say(f"killed {dead.name} (SIGKILL), which holds a copy of the large file")
+        return dead
+
+    def _download(self) -> None:
+        large, copy = self._files / "large.bin", self._back / "large.bin"
+        self._back.mkdir()
+        seconds = self._timed(lambda: self._xdb("download", f"{NAMESPACE}/large.bin", str(copy)))
+        _compare(large, copy)
+        self._say(f"downloaded {LARGE // MIB} MiB: {_speed(seconds)}, same SHA-256")
+        for number, name in enumerate(TREE):
+            copy = self._back / str(number)
+            self._xdb("download", f"{NAMESPACE}/tree/{name}", str(copy))
+            _compare(self._files / "tree" / name, copy)
+        self._say(f"downloaded the {len(TREE)} files of the directory, same SHA-256")
+
+    def _upload_without(self, dead: ProcessStatus) -> None:
+        path = self._files / "again.bin"
+        path.write_bytes(self._entropy.draw(8 * MIB))
+        self._xdb("upload", str(path), NAMESPACE)
+        if dead.address in self._holders(path.name):
+            raise DemoError(f"a new file names {dead.name}, which is dead, as a holder")
+        self._say("uploaded another file: it went to the nodes that live")
+
+    def _holders(self, name: str) -> set[str]:
+        return {slot["address"] for slot in self._json("info", f"{NAMESPACE}/{name}")["slots"]}
+
+    def _nodes(self) -> list[ProcessStatus]:
+        return [process for process in network.status(self._net) if process.role == "storage"]
+
+    def _json(self, *arguments: str) -> Any:  # noqa: ANN401  # whatever the command says
+        return json.loads(self._xdb(*arguments, "--json"))
+
+    def _xdb(self, *arguments: str) -> str:
+        context = str(self._net / "context.toml")
+        command = [sys.executable, "-m", "xdb", "--context", context, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # this program
+        if done.returncode:
+            said = (done.stderr or done.stdout).strip()
+            raise DemoError(f"xdb-cli {' '.join(arguments)} failed: {said}")
+        return done.stdout
+
+    def _timed(self, work: Callable[[], object]) -> float:
+        before = self._clock.monotonic()
+        work()
+        return self._clock.monotonic() - before
+
+    def _say(self, text: str) -> None:
+        seconds = self._clock.monotonic() - self._started
+        print(f"{seconds:6.1f} s  {text}", flush=True)  # noqa: T201  # what a demo is for
+
+
+def _speed(seconds: float) -> str:
+    return f"{LARGE / MIB / seconds:.0f} MiB/s"
+
+
+def _compare(original: Path, copy: Path) -> None:
+    with original.open("rb") as first, copy.open("rb") as second:
+        if file_digest(first, "sha256").digest() != file_digest(second, "sha256").digest():
+            raise DemoError(f"{copy} differs from {original}")
+
+
+def _end(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _hold_on() -> None:
+    """Cleaning up is not interrupted."""
+    for number in (SIGINT, SIGTERM):
+        signal(number, SIG_IGN)
+
+
+def main() -> int:
+    """Runs the demo; leaves no process and no file, however it ends."""
+    signal(SIGTERM, _end)
+    with ExitStack() as stack:
+        directory = Path(tempfile.mkdtemp(prefix="xdb-demo-"))
+        stack.callback(shutil.rmtree, directory)
+        stack.callback(network.destroy, directory / "net")
+        stack.callback(_hold_on)
+        try:
+            Demo(directory, SystemClock(), SystemEntropy()).run()
+        except (DemoError, XdbError) as error:
+            print(f"demo failed: {error}", file=sys.stderr)  # noqa: T201  # likewise
+            return 1
+        except KeyboardInterrupt:
+            print("demo interrupted", file=sys.stderr)  # noqa: T201  # likewise
+            return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
