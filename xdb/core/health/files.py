@@ -1,0 +1,29 @@
+"""Colours of files, namespaces and the system."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from xdb.model.health import Colour, FileHealth, Summary
+
+
+def file_colour(health: FileHealth) -> Colour:
+    """Green: as many good slots as wanted. Red: at the minimum. Lost: below it. Else yellow.
+
+    What is left on draining nodes counts towards the minimum, not towards what is wanted.
+    """
+    if health.good >= health.wanted:
+        return Colour.GREEN
+    if health.spare < 0:
+        return Colour.LOST
+    return Colour.RED if health.spare == 0 else Colour.YELLOW
+
+
+def summarize(colours: Iterable[Colour]) -> Summary:
+    """Counts them."""
+    counts = Counter(colours)
+    return Summary(*(counts[colour] for colour in Colour))
+
+
+def system_colour(nodes: Summary, files: Summary) -> Colour:
+    """The colour of the worst file; a node that is not green makes it yellow at least."""
+    return max(files.worst, min(nodes.worst, Colour.YELLOW))
