@@ -7,7 +7,7 @@ but these functions writes state, so whoever repeats them gets the same writes.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from xdb.blockchain.embedded.blocks import Transaction
+from xdb.blockchain.embedded.blocks import Transaction, writes_hash
 from xdb.core.encoding import decode
 from xdb.core.envelope import envelope_digest
 from xdb.core.rules import Context, Reader, execute
@@ -52,6 +52,7 @@ class Execution:
 
     results: tuple[Result, ...]
     writes: tuple[Write, ...]
+    writes_hash: Digest
     events: tuple[bytes, ...]
 
     @property
@@ -81,7 +82,8 @@ def execute_block(context: Context, reader: Reader, envelopes: Sequence[Envelope
             state.take(_remember_nonces(effects.writes))
             events += [write_event(event) for event in effects.events]
         results.append(Result(Transaction(envelope, refusal), digest, reason))
-    return Execution(tuple(results), state.writes(), tuple(events))
+    writes = state.writes()
+    return Execution(tuple(results), writes, writes_hash(writes), tuple(events))
 
 
 def _remember_nonces(writes: Iterable[Write]) -> list[Write]:

@@ -15,8 +15,8 @@ from xdb.blockchain.embedded.blocks import (
     read_block,
     transactions_root,
     write_block,
-    writes_hash,
 )
+from xdb.blockchain.embedded.checking import check_execution, check_follows, contradiction
 from xdb.blockchain.embedded.execution import UNRECORDED, Execution, execute_block
 from xdb.blockchain.embedded.genesis import Genesis
 from xdb.blockchain.embedded.records import (
@@ -153,10 +153,10 @@ class Ledger:
             if 0 < block.header.number <= self._head.height:
                 await self._compare(block, data)
                 return
-            self._check_follows(block.header)
+            check_follows(block.header, self._head)
             envelopes = [transaction.envelope for transaction in block.transactions]
             execution = await self._execute(block.header.time, envelopes)
-            _check_execution(block, execution)
+            check_execution(block, execution)
             await self._write(block, data, execution)
 
     async def extend(
@@ -176,7 +176,7 @@ class Ledger:
                 previous=self._head.block,
                 time=time,
                 transactions=transactions_root(execution.recorded),
-                writes=writes_hash(execution.writes),
+                writes=execution.writes_hash,
             )
             block = Block(header, signer.sign(header.id), execution.recorded)
             await self._write(block, write_block(block), execution)
@@ -194,21 +194,6 @@ class Ledger:
         if self._unsure:
             raise UnavailableError(
                 "whether the last block was written is unknown: restart this node"
-            )
-
-    def _check_follows(self, header: Header) -> None:
-        head = self._head
-        if header.number != head.height + 1:
-            raise IntegrityError(f"block {header.number} cannot follow block {head.height}")
-        if header.previous != head.block:
-            raise IntegrityError(
-                f"block {header.number} follows {header.previous.hex()}, but block {head.height} "
-                f"here is {head.block.hex()}: the histories differ, compare them"
-            )
-        if header.time < head.time:
-            raise IntegrityError(
-                f"block {header.number} is of {header.time}, before block {head.height} "
-                f"({head.time}): the sequencer is faulty, tell whoever runs it"
             )
 
     async def _compare(self, other: Block, data: bytes) -> None:
@@ -246,33 +231,6 @@ class Ledger:
                 break
             batch[key] = batch[OUTCOMES + key[len(past) :]] = None
         return batch
-
-
-def contradiction(height: int, ours: Digest, other: Digest) -> str:
-    """The sentence on two blocks of one height."""
-    return (
-        f"the sequencer signed two blocks {height}, {ours.hex()} and {other.hex()}: this node "
-        "takes no more blocks; find out from whoever runs the chain which history holds"
-    )
-
-
-def _check_execution(block: Block, execution: Execution) -> None:
-    number = block.header.number
-    for place, (theirs, result) in enumerate(
-        zip(block.transactions, execution.results, strict=True)
-    ):
-        here = result.transaction.refusal
-        if theirs.refusal is not here:
-            raise IntegrityError(
-                f"block {number}, transaction {place}: its outcome is {theirs.refusal.name} by the "
-                f"block and {here.name} by the rules ({result.reason or 'it takes effect'}): "
-                "a faulty sequencer, or another version of the rules"
-            )
-    if writes_hash(execution.writes) != block.header.writes:
-        raise IntegrityError(
-            f"block {number} leads to another state here than at the sequencer: a faulty "
-            "sequencer, another version of the rules, or a damaged database on one side"
-        )
 
 
 def _outcomes(header: Header, execution: Execution) -> Iterator[Outcome]:

@@ -1,8 +1,9 @@
 """Opens a ledger: makes an empty one, or checks the one that is there."""
 
 from xdb.blockchain.embedded.blocks import Block, read_block
+from xdb.blockchain.embedded.checking import contradiction
 from xdb.blockchain.embedded.genesis import Genesis
-from xdb.blockchain.embedded.ledger import Ledger, contradiction
+from xdb.blockchain.embedded.ledger import Ledger
 from xdb.blockchain.embedded.records import (
     BLOCKS,
     EVIDENCE,
