@@ -46,7 +46,7 @@ class Rollback:
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """Every block up to `height` is final."""
+    """Every block up to `height` is final. May come before the blocks themselves."""
 
     height: int
 

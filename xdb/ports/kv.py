@@ -7,6 +7,8 @@ from typing import Protocol
 class KeyValue(Protocol):
     """Keys sort as bytes. Reads see every completed write and take microseconds.
 
+    Reads may come from any thread.
+
     Raises CorruptFileError on a damaged store, UnavailableError on other failures.
     """
 

@@ -53,7 +53,10 @@ class SqliteKeyValue:
         self, prefix: bytes, *, after: bytes = b"", reverse: bool = False
     ) -> Iterator[tuple[bytes, bytes]]:
         """See `KeyValue`."""
-        connection = self._idle.pop() if self._idle else self._connect()
+        try:
+            connection = self._idle.pop()
+        except IndexError:  # asked for rather than counted: other threads take some, too
+            connection = self._connect()
         rows = self._rows(connection, *_query(prefix, after, reverse=reverse))
         next(rows)  # takes the snapshot now, not when the caller iterates
         return cast("Iterator[tuple[bytes, bytes]]", rows)
