@@ -11,9 +11,8 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -21,6 +20,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from xdb.core.merkle import replica_root
 from xdb.core.sealing import seal
 from xdb.peer.certificates import make_certificate
+from xdb.store import direct
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 SLICE = 4 << 20
 GIB = 1 << 30
@@ -56,15 +59,12 @@ def local(rounds: int) -> Iterator[Cost]:
     yield measure("seal (AES-256-CTR)", lambda: seal(key, 1, data), rounds)
     yield measure(f"Merkle, {LEAF} B leaves", lambda: replica_root(data, LEAF), rounds)
     with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / "slice"
-
-        def durable() -> None:
-            with path.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-
-        yield measure("write + fsync", durable, rounds)
+        directory = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY)
+        names = iter(map(str, range(rounds + 1)))
+        yield measure(
+            "write + fsync", lambda: direct.write(directory, next(names), [data], 0o600), rounds
+        )
+        os.close(directory)
 
 
 async def hop(rounds: int) -> Cost:
@@ -81,12 +81,12 @@ async def hop(rounds: int) -> Cost:
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((handler,))
     identity = make_certificate()
-    credentials = grpc.ssl_server_credentials([(identity.key_pem, identity.certificate_pem)])
+    credentials = grpc.ssl_server_credentials([(identity.private_key, identity.certificate)])
     port = server.add_secure_port("127.0.0.1:0", credentials)
     await server.start()
     channel = grpc.aio.secure_channel(
         f"127.0.0.1:{port}",
-        grpc.ssl_channel_credentials(identity.certificate_pem),
+        grpc.ssl_channel_credentials(identity.certificate),
         options=[("grpc.ssl_target_name_override", "xdb-node")],
     )
     data = memoryview(os.urandom(SLICE))
