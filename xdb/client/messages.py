@@ -1,0 +1,193 @@
+"""Messages of the owner node <-> records of the library."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import TypeVar
+
+from google.protobuf.message import Message
+
+from xdb.client import records
+from xdb.client.records import FileStatus, Health, Stage
+from xdb.core.wire import to_record
+from xdb.errors import IntegrityError
+from xdb.model.ids import (
+    WIDTHS,
+    Address,
+    ChainId,
+    Deployment,
+    Digest,
+    FileId,
+    NodeId,
+    Tag,
+)
+from xdb.model.registry import NodeState, Redundancy
+from xdb.pb import owner_pb2
+
+M = TypeVar("M", bound=Message)
+R = TypeVar("R")
+E = TypeVar("E", bound=IntEnum)
+I = TypeVar("I", FileId, NodeId, Address, Digest, Tag, ChainId)  # noqa: E741  # an identifier
+
+
+def understand(convert: Callable[[M], R], message: M) -> R:
+    """What a message says; IntegrityError when it makes no sense."""
+    try:
+        return convert(message)
+    except (ValueError, OverflowError) as error:
+        raise IntegrityError(
+            f"the owner node answered with a malformed {type(message).__name__} ({error}): use "
+            "matching versions on both sides"
+        ) from error
+
+
+def file_info(m: owner_pb2.FileInfo) -> records.FileInfo:
+    """A file."""
+    return records.FileInfo(
+        file=_id(FileId, m.file),
+        namespace=m.namespace,
+        name=m.name,
+        description=m.description,
+        size=m.size,
+        published=_moment(m.published),
+        expiry=_time(m.expiry),
+        deleted=_moment(m.deleted),
+        gone=_moment(m.gone),
+        status=FileStatus(m.status),
+        redundancy=to_record(m.redundancy, Redundancy),
+        slots=tuple(_slot(slot) for slot in m.slots),
+        root=_id(Digest, m.root),
+        version=m.version,
+        health=_perhaps(Health, m.health),
+        media_type=m.media_type,
+        extra=dict(m.extra),
+        digest=_id(Digest, m.digest) if m.digest else None,
+        slices=m.slices,
+        slice_size=m.slice_size,
+    )
+
+
+def file_page(m: owner_pb2.ListFilesReply) -> records.FilePage:
+    """Some files."""
+    return records.FilePage(tuple(file_info(each) for each in m.files), m.next or None)
+
+
+def digest(data: bytes) -> Digest:
+    """A digest; ValueError when it is none."""
+    return _id(Digest, data)
+
+
+def upload_progress(m: owner_pb2.UploadProgress, total: int | None) -> records.UploadProgress:
+    """Where an upload of `total` bytes stands."""
+    return records.UploadProgress(
+        stage=Stage(m.stage),
+        received=m.received,
+        total=total,
+        holders=tuple(
+            records.HolderProgress(h.slot, _id(NodeId, h.node), h.bytes) for h in m.holders
+        ),
+        note=m.note,
+    )
+
+
+def replica_check(m: owner_pb2.VerifyReply) -> records.ReplicaCheck:
+    """One replica's verification."""
+    node = _id(NodeId, m.node)
+    return records.ReplicaCheck(m.slot, node, m.piece, m.good, m.problem, m.checked, m.total)
+
+
+def usage(m: owner_pb2.UsageReply) -> tuple[records.NamespaceUsage, ...]:
+    """What every namespace takes."""
+    return tuple(
+        records.NamespaceUsage(n.namespace, n.files, n.size, n.stored, n.expired)
+        for n in m.namespaces
+    )
+
+
+def namespace_info(m: owner_pb2.NamespaceInfo) -> records.NamespaceInfo:
+    """A namespace."""
+    return records.NamespaceInfo(
+        namespace=_id(Tag, m.namespace),
+        name=m.name,
+        description=m.description,
+        redundancy=to_record(m.redundancy, Redundancy),
+        created=_moment(m.created),
+        files=m.files,
+        expired=m.expired,
+        size=m.size,
+        colours=dict(m.colours),
+    )
+
+
+def listed_node(m: owner_pb2.NodeInfo) -> records.NodeInfo:
+    """A node as listed, not asked."""
+    return records.NodeInfo(
+        node=_id(NodeId, m.node),
+        signer=_id(Address, m.signer),
+        address=m.address,
+        operator=m.operator,
+        zone=m.zone,
+        state=NodeState(m.state),
+        capacity=m.capacity,
+        registered=_moment(m.registered),
+        last_heartbeat=_moment(m.last_heartbeat),
+        holdings=m.holdings,
+        stored=m.stored,
+        health=_perhaps(Health, m.health),
+    )
+
+
+def asked_node(m: owner_pb2.NodeInfo) -> records.NodeInfo:
+    """A node that was asked how it is."""
+    return replace(listed_node(m), reachable=m.reachable, problem=m.problem, free=m.free)
+
+
+def owner_status(m: owner_pb2.OwnerStatus) -> records.OwnerStatus:
+    """The owner node."""
+    return records.OwnerStatus(
+        owner=_id(Address, m.owner),
+        deployment=Deployment(_id(ChainId, m.chain), _id(Address, m.contract)),
+        height=m.height,
+        chain_time=_time(m.chain_time),
+        version=m.version,
+        retention=m.retention,
+        slice_size=m.slice_size,
+        open_uploads=m.open_uploads,
+    )
+
+
+def write_redundancy(record: Redundancy, into: Message) -> None:
+    """Writes a policy into the field of a request."""
+    for name in ("coding", "required", "total"):
+        setattr(into, name, getattr(record, name))
+
+
+def seconds(time: datetime) -> int:
+    """Unix seconds of an aware time."""
+    if time.tzinfo is None:
+        raise ValueError(f"{time} has no time zone")
+    return int(time.timestamp())
+
+
+def _slot(m: owner_pb2.SlotInfo) -> records.SlotInfo:
+    node, state = _id(NodeId, m.node), _perhaps(NodeState, m.state)
+    return records.SlotInfo(m.slot, node, m.address, state)
+
+
+def _id(kind: type[I], data: bytes) -> I:
+    if len(data) != WIDTHS[kind]:
+        raise ValueError(f"{len(data)} bytes where {WIDTHS[kind]} belong")
+    return kind(Address(data))  # which is bytes to all of them
+
+
+def _perhaps(kind: type[E], number: int) -> E | None:
+    return kind(number) if number else None
+
+
+def _time(at: int) -> datetime:
+    return datetime.fromtimestamp(at, UTC)
+
+
+def _moment(at: int) -> datetime | None:
+    return _time(at) if at else None

@@ -1,0 +1,44 @@
+"""Storage nodes as the owner node knows them."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from xdb.client import messages
+from xdb.client.owner import NODES, Owner
+from xdb.client.records import NodeInfo
+from xdb.errors import InvalidRequestError
+from xdb.model.ids import WIDTHS, NodeId
+from xdb.pb import owner_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """`Client.nodes`."""
+
+    owner: Owner
+
+    async def list(self) -> AsyncIterator[NodeInfo]:
+        """All nodes as the chain knows them; none of them is asked."""
+        cursor = b""
+        while True:
+            request = owner_pb2.ListNodesRequest(cursor=cursor)
+            page, cursor = await self.owner.ask(
+                f"{NODES}List", request, owner_pb2.ListNodesReply, _page
+            )
+            for info in page:
+                yield info
+            if not cursor:
+                return
+
+    async def info(self, node: bytes) -> NodeInfo:
+        """One node, asked by the owner node whether it answers and how much room it has."""
+        if len(node) != WIDTHS[NodeId]:
+            raise InvalidRequestError(f"a node's id has {WIDTHS[NodeId]} bytes, not {len(node)}")
+        request = owner_pb2.NodeRef(node=node)
+        return await self.owner.ask(
+            f"{NODES}Info", request, owner_pb2.NodeInfo, messages.asked_node
+        )
+
+
+def _page(reply: owner_pb2.ListNodesReply) -> tuple[list[NodeInfo], bytes]:
+    return [messages.listed_node(each) for each in reply.nodes], reply.next
