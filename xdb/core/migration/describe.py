@@ -6,8 +6,8 @@ from xdb.core.migration.model import Action, Deferred, Step
 def describe(item: Step | Deferred) -> str:
     """One sentence: what is done or not done, to what, and why."""
     if isinstance(item, Deferred):
-        what = f"slot {item.slot} of file {item.file.hex()}" if item.slot else item.file.hex()
-        return f"leave {what}: {item.sentence}"
+        slot = f"slot {item.slot} of " if item.slot else ""
+        return f"leave {slot}file {item.file.hex()}: {item.sentence}"
     slot = f"slot {item.slot} of file {item.file.hex()} ({item.size} bytes)"
     target = f"node {item.target.hex()}"
     match item.action:
