@@ -6,6 +6,7 @@ key                    value
 ``s/`` file slot       SlotEntry
 ``r/`` file slot piece ReplicaEntry
 ``d/`` file slot piece reason of the damage, text
+``leaf size``          8 bytes
 =====================  =========================================
 
 Slot and piece are 8 bytes, so that pieces come in order.
@@ -20,6 +21,7 @@ from xdb.model.storage import Commitment, ReplicaKey, SlotRef
 from xdb.ports.kv import KeyValue
 
 _SLOTS, _REPLICAS, _DAMAGED = b"s/", b"r/", b"d/"
+_LEAF_SIZE = b"leaf size"
 Batch = dict[bytes, bytes | None]
 
 
@@ -57,6 +59,11 @@ class Catalog:
     def __init__(self, kv: KeyValue) -> None:
         self.kv = kv
 
+    def leaf_size(self) -> int | None:
+        """Bytes of a leaf in this store; None in a new one."""
+        value = self.kv.get(_LEAF_SIZE)
+        return None if value is None else _number(value)
+
     def slot(self, file: FileId, slot: int) -> SlotEntry | None:
         """A slot's entry."""
         value = self.kv.get(_slot_key(file, slot))
@@ -88,6 +95,11 @@ class Catalog:
     def is_damaged(self, key: ReplicaKey) -> bool:
         """Whether a replica is known to be damaged."""
         return self.kv.get(_damaged_key(key)) is not None
+
+
+def put_leaf_size(batch: Batch, leaf_size: int) -> None:
+    """Adds the size of leaves to a batch."""
+    batch[_LEAF_SIZE] = _eight(leaf_size)
 
 
 def put_slot(batch: Batch, file: FileId, slot: int, entry: SlotEntry) -> None:

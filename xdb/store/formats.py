@@ -12,6 +12,7 @@ digest of the body, so the name is an address by content, and the slot it belong
 that two owners who store the same bytes share nothing.
 """
 
+import re
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import ClassVar, TypeVar
@@ -23,6 +24,7 @@ from xdb.model.storage import ReplicaKey, SlotRef
 
 VERSION = 1
 _DIGEST = 32
+_NAME = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,11 @@ def path_of(header: Header) -> str:
     name = sha256(encode(header)).hexdigest()
     folder = "replicas" if isinstance(header, ReplicaHeader) else "manifests"
     return f"{folder}/{name[:2]}/{name}"
+
+
+def is_name(name: str) -> bool:
+    """Whether a file may be called so."""
+    return _NAME.fullmatch(name) is not None
 
 
 def staging_path(header: Header) -> str:
