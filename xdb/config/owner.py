@@ -20,7 +20,7 @@ from xdb.peer.config import PeerConfig
 from xdb.rpc.limits import Limits
 from xdb.services.candidates import TrustConfig
 from xdb.services.download import DownloadConfig
-from xdb.services.upload.uploader import UploadConfig
+from xdb.services.upload.sending import UploadConfig
 
 
 @dataclass(frozen=True, slots=True)

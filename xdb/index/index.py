@@ -29,7 +29,7 @@ from xdb.index.keys import (
 from xdb.index.staging import load
 from xdb.index.views import FileStatus, FileView, NamespaceView, NodeView, Page, status_of
 from xdb.model.ids import Address, Deployment, FileId, NodeId, Tag
-from xdb.model.registry import NodeRecord, Parameters
+from xdb.model.registry import NamespaceRecord, NodeRecord, Parameters
 from xdb.ports.blockchain import BlockEvents, Final, Head, Rollback
 from xdb.ports.kv import KeyValue
 
@@ -190,6 +190,11 @@ class Index:
         """One namespace."""
         entry = load(self._kv.get(namespace_key(owner, namespace)), NamespaceEntry)
         return None if entry is None else self._namespace(entry)
+
+    def namespace_record(self, owner: Address, namespace: Tag) -> NamespaceRecord | None:
+        """One namespace without what is in it, which takes counting."""
+        entry = load(self._kv.get(namespace_key(owner, namespace)), NamespaceEntry)
+        return None if entry is None else entry.record
 
     def namespaces(
         self, owner: Address, after: bytes = b"", limit: int = 100

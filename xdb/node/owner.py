@@ -21,10 +21,13 @@ from xdb.services.download import DownloadConfig, Downloader
 from xdb.services.namespaces import Namespaces
 from xdb.services.opening import Opener
 from xdb.services.publisher import BatchPublisher
+from xdb.services.upload.calls import NodeCalls
 from xdb.services.upload.holders import Holders
 from xdb.services.upload.journal import Journal
 from xdb.services.upload.preparation import Preparation
-from xdb.services.upload.uploader import UploadConfig, Uploader
+from xdb.services.upload.recording import Recording
+from xdb.services.upload.sending import Sending, UploadConfig
+from xdb.services.upload.uploader import Uploader
 from xdb.services.verification import Verification
 from xdb.tasks.journal import JournalTask
 
@@ -91,8 +94,8 @@ async def open_owner(ports: OwnerPorts, settings: OwnerSettings) -> OwnerNode:
     await following.caught_up()
     index, key = following.index, ports.key
     registry = ports.backend.registry(key, ports.entropy.stream("registry"))
-    survey = NodeSurvey(index, ports.peers, ports.clock, settings.trust)
-    opener = Opener(index, ports.peers, key, ports.compute)
+    survey = NodeSurvey(index, ports.peers, ports.clock, ports.spawn, settings.trust)
+    opener = Opener(index, ports.peers, key, ports.compute, ports.clock, ports.spawn)
     catalog = Catalog(key.address, index, key, registry, opener, ports.entropy.stream("catalog"))
     journal = Journal(ports.journal)
     entropy = ports.entropy.stream("namespaces")
@@ -118,22 +121,20 @@ def _uploader(
     survey: NodeSurvey,
     journal: Journal,
 ) -> Uploader:
-    index, key, backend = following.index, ports.key, ports.backend
+    index, key, deployment = following.index, ports.key, ports.backend.deployment
     entropy = ports.entropy.stream("uploads")
-    registry = backend.registry(key, ports.entropy.stream("publisher"))
+    registry = ports.backend.registry(key, ports.entropy.stream("publisher"))
+    publisher = BatchPublisher(registry, ports.spawn)
+    calls = NodeCalls(index, ports.peers, ports.clock)
+    holders = Holders(calls, survey, ports.compute)
     return Uploader(
-        preparation=Preparation(
-            key.address, backend.deployment, index, key, journal, survey, entropy
-        ),
         index=index,
-        secrets=key,
         journal=journal,
-        holders=Holders(index, ports.peers, survey, ports.compute, ports.clock),
-        publisher=BatchPublisher(registry, ports.spawn),
-        compute=ports.compute,
-        spawn=ports.spawn,
-        entropy=entropy,
-        config=settings.upload,
+        preparation=Preparation(key.address, deployment, index, key, journal, survey, entropy),
+        sending=Sending(settings.upload, ports.compute),
+        recording=Recording(
+            key.address, deployment, index, key, holders, publisher, ports.compute
+        ),
     )
 
 

@@ -117,7 +117,7 @@ class FileServicer:
         services = self._services
         namespace = None
         if request.namespace:
-            namespace = services.catalog.namespace(request.namespace).record.namespace
+            namespace = services.catalog.namespace_tag(request.namespace)
         # `from` is a keyword here and a field there
         since: int = getattr(request, "from")
         page = services.index.files(

@@ -12,11 +12,16 @@ from xdb.model.registry import NodeState
 from xdb.model.storage import NodeStatus
 from xdb.ports.clock import Clock
 from xdb.ports.peer import StoragePeers
+from xdb.ports.spawn import Spawn
 
 FRESH_HEARTBEATS = 3
 """Heartbeats that may be missing before a node counts as unhealthy."""
 STATUS_AGE = 10.0
 """Seconds for which a node's word about its room is good."""
+SURVEY_AGE = 1.0
+"""Seconds for which what follows from chain and answers is good."""
+PATIENCE = 2.0
+"""Seconds that one waits for a node that never answered yet."""
 _PAGE = 500
 
 
@@ -55,14 +60,20 @@ class Candidates:
 
 @dataclass(slots=True)
 class NodeSurvey:
-    """Asks the index and the nodes themselves; remembers answers for some seconds."""
+    """Asks the index and the nodes themselves; remembers answers for some seconds.
+
+    A node that was asked before is asked again in the background, so that one that does
+    not answer holds up nobody.
+    """
 
     index: Index
     peers: StoragePeers
     clock: Clock
+    spawn: Spawn
     trust: TrustConfig = TrustConfig()
     _answers: dict[NodeId, tuple[float, NodeStatus | str]] = field(default_factory=dict)
-    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _asking: dict[NodeId, asyncio.Task[None]] = field(default_factory=dict)
+    _made: tuple[float, Candidates] | None = None
 
     def views(self) -> list[NodeView]:
         """All nodes that have not left."""
@@ -81,10 +92,58 @@ class NodeSurvey:
 
     async def candidates(self) -> Candidates:
         """All nodes, as candidates or with an objection."""
-        views = self.views()
-        async with self._asking:  # one survey serves all uploads that wait for it
-            stale = [view for view in views if self._usable(view) and self._is_stale(view)]
-            await asyncio.gather(*(self._ask(view) for view in stale))
+        now = self.clock.monotonic()
+        if self._made is None or now - self._made[0] > SURVEY_AGE:
+            views = self.views()
+            await self._ask_all(views)
+            self._made = now, self._judged(views)
+        return self._made[1]
+
+    def forget(self, node: NodeId) -> None:
+        """Asks the node anew next time: its last word turned out wrong."""
+        self._answers.pop(node, None)
+        self._made = None
+
+    async def _ask_all(self, views: list[NodeView]) -> None:
+        """Asks whoever was not asked lately; waits only for those never asked, and not long."""
+        for view in views:
+            node = view.record.node
+            if self._is_usable(view) and self._is_stale(node) and node not in self._asking:
+                task = self.spawn.start(self._ask(view), name=f"status of {node.hex()}")
+                self._asking[node] = task
+        waiting = {
+            self._asking[view.record.node]
+            for view in views
+            if view.record.node in self._asking and view.record.node not in self._answers
+        }
+        if not waiting:
+            return
+        patience = self.spawn.start(self.clock.sleep(PATIENCE), name="patience with nodes")
+        while waiting and not patience.done():
+            await asyncio.wait({*waiting, patience}, return_when=asyncio.FIRST_COMPLETED)
+            waiting = {task for task in waiting if not task.done()}
+        patience.cancel()
+
+    def _is_usable(self, view: NodeView) -> bool:
+        return view.record.state is NodeState.ONLINE and self.trust.allows(view)
+
+    def _is_stale(self, node: NodeId) -> bool:
+        asked = self._answers.get(node)
+        return asked is None or self.clock.monotonic() - asked[0] > STATUS_AGE
+
+    async def _ask(self, view: NodeView) -> None:
+        node = view.record.node
+        answer: NodeStatus | str
+        try:
+            answer = await self.peers.peer(view.record).status()
+        except XdbError as error:
+            answer = str(error)
+        finally:
+            del self._asking[node]
+        self._answers[node] = (self.clock.monotonic(), answer)
+        self._made = None
+
+    def _judged(self, views: list[NodeView]) -> Candidates:
         nodes: list[Candidate] = []
         objections: list[tuple[NodeId, str]] = []
         for view in views:
@@ -95,32 +154,13 @@ class NodeSurvey:
                 nodes.append(found)
         return Candidates(tuple(nodes), tuple(objections))
 
-    def forget(self, node: NodeId) -> None:
-        """Asks the node anew next time: its last word turned out wrong."""
-        self._answers.pop(node, None)
-
-    def _usable(self, view: NodeView) -> bool:
-        return view.record.state is NodeState.ONLINE and self.trust.allows(view)
-
-    def _is_stale(self, view: NodeView) -> bool:
-        asked = self._answers.get(view.record.node)
-        return asked is None or self.clock.monotonic() - asked[0] > STATUS_AGE
-
-    async def _ask(self, view: NodeView) -> None:
-        answer: NodeStatus | str
-        try:
-            answer = await self.peers.peer(view.record).status()
-        except XdbError as error:
-            answer = str(error)
-        self._answers[view.record.node] = (self.clock.monotonic(), answer)
-
     def _judge(self, view: NodeView) -> Candidate | str:
         record = view.record
         if record.state is not NodeState.ONLINE:
             return f"is {record.state.name.lower()}"
         if not self.trust.allows(view):
             return "is not allowed by the trust lists of this owner's configuration"
-        _, answer = self._answers.get(record.node, (0.0, "was not asked"))
+        _, answer = self._answers.get(record.node, (0.0, "has not answered yet"))
         if isinstance(answer, str):
             return answer
         if not answer.accepts:

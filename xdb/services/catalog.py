@@ -76,7 +76,7 @@ class Catalog:
             if view is None or view.record.owner != self.owner:
                 raise NotFoundError(f"there is no file {ref.file.hex()}: `xdb-cli ls` shows all")
             return view
-        namespace = self.namespace(ref.namespace).record.namespace
+        namespace = self.namespace_tag(ref.namespace)
         tag = keyring.name_tag(self.secrets, namespace, check_name(ref.name))
         view = self.index.live_file(self.owner, namespace, tag) or self._ended(namespace, tag)
         if view is None:
@@ -87,14 +87,18 @@ class Catalog:
         return view
 
     def namespace(self, name: str) -> NamespaceView:
-        """A namespace by name."""
-        checked = check_namespace_name(name)
-        found = self.index.namespace(self.owner, keyring.namespace_tag(self.secrets, checked))
+        """A namespace by name, and what is in it."""
+        found = self.index.namespace(self.owner, self.namespace_tag(name))
         if found is None:
-            raise NotFoundError(
-                f"there is no namespace {checked}: create it with `xdb-cli ns create {checked}`"
-            )
+            raise _no_namespace(name)
         return found
+
+    def namespace_tag(self, name: str) -> Tag:
+        """The tag of a namespace that is there."""
+        tag = keyring.namespace_tag(self.secrets, check_namespace_name(name))
+        if self.index.namespace_record(self.owner, tag) is None:
+            raise _no_namespace(name)
+        return tag
 
     def details(self, view: FileView) -> FileDetails:
         """A file with its label read."""
@@ -219,3 +223,7 @@ class Catalog:
 
     def _again(self, view: FileView) -> FileView:
         return self.index.file(view.record.file) or view
+
+
+def _no_namespace(name: str) -> NotFoundError:
+    return NotFoundError(f"there is no namespace {name}: create it with `xdb-cli ns create {name}`")

@@ -3,23 +3,29 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from xdb.errors import ExpiredError, InvalidRequestError
 from xdb.index.index import Index
 from xdb.index.views import FileStatus, FileView
+from xdb.model.units import Size
 from xdb.ports.clock import Clock
 from xdb.ports.compute import Compute
 from xdb.ports.spawn import Spawn
+from xdb.services.budget import Budget
 from xdb.services.fetching import Fetcher
 from xdb.services.opening import Opener, OpenFile
+
+COPIES = 2
+"""Times that the bytes of a slice are in memory while it is opened."""
 
 
 @dataclass(frozen=True, slots=True)
 class DownloadConfig:
-    """Slices fetched ahead in one download."""
+    """Slices fetched ahead in one download, and bytes of them over all downloads."""
 
     window: int = 3
+    memory: Size = 96 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +38,7 @@ class Download:
     fetcher: Fetcher
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Downloader:
     """Reads files of one owner."""
 
@@ -42,6 +48,11 @@ class Downloader:
     clock: Clock
     spawn: Spawn
     config: DownloadConfig = DownloadConfig()
+    _budget: Budget = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Sets the bound."""
+        self._budget = Budget(self.config.memory)
 
     async def open(self, view: FileView, offset: int = 0, length: int | None = None) -> Download:
         """Prepares to read; everything behind `offset` when `length` is None.
@@ -62,30 +73,19 @@ class Downloader:
 
     async def read(self, download: Download) -> AsyncGenerator[memoryview, None]:
         """The bytes in order, in parts of at most a slice; nothing behind the first error."""
-        layout = download.file.layout
-        wanted = layout.slices_of(download.offset, download.length)
-        ahead: deque[tuple[int, int, asyncio.Task[bytes]]] = deque()
-
-        def fetch_next() -> None:
-            for index, start, stop in wanted:
-                name = f"fetch {index}"
-                task = self.spawn.start(download.fetcher.slice(index), name=name)
-                ahead.append((start, stop, task))
-                return
-
+        ahead = _Ahead(self.config.window, self._budget, download, self.spawn)
         try:
-            for _ in range(self.config.window):
-                fetch_next()
-            while ahead:
-                start, stop, task = ahead[0]
+            ahead.fetch()
+            while ahead.parts:
+                start, stop, task = ahead.parts[0]
                 plain = await task
-                ahead.popleft()
-                fetch_next()
+                ahead.parts.popleft()
+                del task  # it would keep the bytes
+                ahead.fetch()
                 yield memoryview(plain)[start:stop]
+                ahead.give()
         finally:
-            for _, _, task in ahead:
-                task.cancel()
-            await asyncio.gather(*(task for _, _, task in ahead), return_exceptions=True)
+            await ahead.close()
 
     def _check_live(self, view: FileView) -> None:
         record, status = view.record, self.index.status(view)
@@ -103,3 +103,42 @@ class Downloader:
                 f"`xdb-cli renew` brings it back until {gone}"
             )
         raise ExpiredError(f"file {record.file.hex()} is gone since {gone}: upload it again")
+
+
+class _Ahead:
+    """The parts of a download that are being fetched: (start, stop) of the slices to come."""
+
+    def __init__(self, window: int, budget: Budget, download: Download, spawn: Spawn) -> None:
+        layout = download.file.layout
+        self.parts: deque[tuple[int, int, asyncio.Task[bytes]]] = deque()
+        self._window = window
+        self._budget = budget
+        self._fetcher = download.fetcher
+        self._spawn = spawn
+        self._wanted = layout.slices_of(download.offset, download.length)
+        self._size = COPIES * min(layout.slice_size, layout.cipher_size)
+        self._held = 0
+
+    def fetch(self) -> None:
+        """Begins with the next slice in any case, so that every download goes on."""
+        while not self.parts or (len(self.parts) < self._window and self._budget.has(self._size)):
+            part = next(self._wanted, None)
+            if part is None:
+                return
+            index, start, stop = part
+            self._budget.force(self._size)
+            self._held += 1
+            task = self._spawn.start(self._fetcher.slice(index), name=f"fetch {index}")
+            self.parts.append((start, stop, task))
+
+    def give(self) -> None:
+        """A slice was taken."""
+        self._held -= 1
+        self._budget.give(self._size)
+
+    async def close(self) -> None:
+        """Ends what is under way."""
+        for _, _, task in self.parts:
+            task.cancel()
+        await asyncio.gather(*(task for _, _, task in self.parts), return_exceptions=True)
+        self._budget.give(self._held * self._size)

@@ -1,8 +1,7 @@
 """Getting slices from whoever has them, right or not at all."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -10,15 +9,13 @@ from xdb.core.encryption import decrypt_slice
 from xdb.core.merkle import replica_root
 from xdb.core.rebuild import restore_slice
 from xdb.errors import IntegrityError, UnavailableError, XdbError
-from xdb.model.registry import NodeRecord
 from xdb.model.storage import ReplicaKey
 from xdb.ports.clock import Clock
 from xdb.ports.compute import Buffer, Compute
 from xdb.ports.spawn import Spawn
-from xdb.services.opening import Opener, OpenFile
+from xdb.services.opening import HEDGE_AFTER, Opener, OpenFile
+from xdb.services.standing import Holder
 
-HEDGE_AFTER = 5.0
-"""Seconds without an answer after which another holder is asked, too."""
 INLINE = 64 << 10
 
 
@@ -32,8 +29,6 @@ class Fetcher:
     clock: Clock
     spawn: Spawn
     problems: list[str] = field(default_factory=list)
-    _demerits: Counter[int] = field(default_factory=Counter)
-    _busy: Counter[int] = field(default_factory=Counter)
 
     async def slice(self, index: int) -> bytes:
         """The plaintext of a slice, verified twice: digest of the ciphertext, then its tag.
@@ -42,7 +37,8 @@ class Fetcher:
         """
         found: dict[int, Buffer] = {}
         failures: list[str] = []
-        untried = self._order(index)
+        holders = self.opener.holders(self.file.view)
+        untried = self.opener.standing.order(holders, index)
         required = self.file.view.record.redundancy.required
         running: dict[asyncio.Task[bytes], int] = {}
         try:
@@ -58,8 +54,10 @@ class Fetcher:
                 for task in [task for task in running if task.done()]:
                     slot = running.pop(task)
                     await self._collect(index, slot, task, found, failures)
-                if late and untried:
-                    self._start(running, untried.pop(0), index)
+                if late:
+                    self._pass_over(running.values())
+                    if untried:
+                        self._start(running, untried.pop(0), index)
                 if len(found) >= required:
                     plain = await self._open(index, found, failures)
                     if plain is not None:
@@ -68,33 +66,16 @@ class Fetcher:
             for task in running:
                 task.cancel()
 
-    def _order(self, index: int) -> list[tuple[int, NodeRecord]]:
-        # fewest failures first, then the least busy, then in turn: load spreads over holders
-        holders = self.opener.holders(self.file.view)
-        return sorted(
-            holders,
-            key=lambda holder: (
-                self._demerits[holder[0]],
-                self._busy[holder[0]],
-                (holder[0] + index) % len(holders),
-            ),
-        )
-
     def _hedge(self) -> asyncio.Task[None]:
         return self.spawn.start(self.clock.sleep(HEDGE_AFTER), name="hedge")
 
-    def _start(
-        self, running: dict[asyncio.Task[bytes], int], holder: tuple[int, NodeRecord], index: int
-    ) -> None:
+    def _start(self, running: dict[asyncio.Task[bytes], int], holder: Holder, index: int) -> None:
         slot, node = holder
         key = ReplicaKey(self.file.view.record.file, slot, index)
 
         async def pull() -> bytes:
-            self._busy[slot] += 1
-            try:
+            with self.opener.standing.asking(node.node):
                 return await self.opener.peer(node).pull(key)
-            finally:
-                self._busy[slot] -= 1
 
         running[self.spawn.start(pull(), name=f"pull {slot}/{index}")] = slot
 
@@ -122,15 +103,20 @@ class Fetcher:
             return await self.compute.in_thread(opened, *arguments)
         except IntegrityError as error:
             guilty = await self.compute.in_thread(wrong_slots, *arguments)
-            for slot in guilty or list(found):
+            unknown = [slot for slot in found if slot > len(self.file.manifest.slots)]
+            for slot in guilty or unknown or list(found):
                 del found[slot]
                 self._note(slot, f"piece {index} of slot {slot}: wrong bytes ({error})", failures)
             return None
 
     def _note(self, slot: int, problem: str, failures: list[str]) -> None:
-        self._demerits[slot] += 1
+        self._pass_over([slot])
         failures.append(problem)
         self.problems.append(problem)
+
+    def _pass_over(self, slots: Iterable[int]) -> None:
+        for slot in slots:
+            self.opener.standing.note_failure(self.file.view.record.holders[slot - 1])
 
     def _lost(self, index: int, failures: list[str]) -> UnavailableError:
         record = self.file.view.record

@@ -1,7 +1,9 @@
 """Opening a file to read: its record, its manifest and its keys, each checked."""
 
+import asyncio
+from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from xdb.core import keyring
 from xdb.core.manifest import (
@@ -17,15 +19,22 @@ from xdb.core.slicing import Layout
 from xdb.errors import IntegrityError, UnavailableError, XdbError
 from xdb.index.index import Index
 from xdb.index.views import FileView
-from xdb.model.ids import NodeId
+from xdb.model.ids import Digest, NodeId
 from xdb.model.manifest import Manifest, PrivatePart
 from xdb.model.registry import NodeRecord
+from xdb.ports.clock import Clock
 from xdb.ports.compute import Compute
 from xdb.ports.keys import Secrets
 from xdb.ports.peer import StoragePeer, StoragePeers
+from xdb.ports.spawn import Spawn
+from xdb.services.standing import Holder, Standing
 
 SMALL_MANIFEST = 64 << 10
 """Manifests up to this size are read on the spot."""
+KEPT = 8 << 20
+"""Bytes of manifests that are remembered: reading a file in ranges opens it again and again."""
+HEDGE_AFTER = 2.0
+"""Seconds without an answer after which another holder is asked, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +50,7 @@ class OpenFile:
     sealing_key: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Opener:
     """Opens files of one owner."""
 
@@ -49,25 +58,44 @@ class Opener:
     peers: StoragePeers
     secrets: Secrets
     compute: Compute
+    clock: Clock
+    spawn: Spawn
+    standing: Standing = field(init=False)
+    _kept: OrderedDict[Digest, tuple[bytes, Manifest]] = field(default_factory=OrderedDict)
+    _size: int = 0
+
+    def __post_init__(self) -> None:
+        """Nobody failed yet."""
+        self.standing = Standing(self.clock)
 
     async def open(self, view: FileView) -> OpenFile:
         """The file behind a record.
 
-        Asks one holder after the other for the manifest. UnavailableError names what each
-        of them answered when none had it.
+        Asks holders for the manifest until one of them has it. UnavailableError names what
+        each of them answered when none had it.
         """
-        failures: list[str] = []
-        for slot, node in self.holders(view):
-            try:
-                data = await self.peer(node).pull_manifest(view.record.file, slot)
-                return await self._opened(view, data)
-            except XdbError as error:
-                failures.append(f"slot {slot}: {error}")
-        raise UnavailableError(
-            f"no holder of file {view.record.file.hex()} gave its manifest: {'; '.join(failures)}"
+        record = view.record
+        known = self._kept.get(record.manifest)
+        if known is None:
+            known = await self._fetched(view)
+            self._keep(record.manifest, *known)
+        else:
+            self._kept.move_to_end(record.manifest)
+        data, manifest = known
+        check(manifest, record.manifest, record)
+        content_key = unwrap_key(keyring.file_kek(self.secrets, record.file), manifest.wrapped_key)
+        secret = namespace_secret(self.secrets.derive, record.namespace)
+        return OpenFile(
+            view=view,
+            data=data,
+            manifest=manifest,
+            layout=layout(manifest),
+            private=decrypt_private(content_key, record.file, manifest.private),
+            content_key=content_key,
+            sealing_key=file_sealing_key(secret, record.file),
         )
 
-    def holders(self, view: FileView) -> Sequence[tuple[int, NodeRecord]]:
+    def holders(self, view: FileView) -> Sequence[Holder]:
         """Slots and their nodes, as far as they are still registered."""
         found = []
         for slot, node in enumerate(view.record.holders, start=1):
@@ -85,24 +113,50 @@ class Opener:
         view = self.index.node(node)
         return None if view is None else view.record
 
-    async def _opened(self, view: FileView, data: bytes) -> OpenFile:
-        record = view.record
-        if manifest_digest(data) != record.manifest:
-            raise IntegrityError("its manifest is not the one on the chain")
-        manifest = (
-            read_manifest(data)
-            if len(data) <= SMALL_MANIFEST
-            else await self.compute.in_thread(read_manifest, data)
+    async def _fetched(self, view: FileView) -> tuple[bytes, Manifest]:
+        untried = self.standing.order(self.holders(view), view.record.file[0])
+        failures: list[str] = []
+        running: dict[asyncio.Task[tuple[bytes, Manifest]], Holder] = {}
+        try:
+            while untried or running:
+                if untried:
+                    holder = untried.pop(0)
+                    pulling = self._pulled(view, *holder)
+                    running[self.spawn.start(pulling, name="manifest")] = holder
+                hedge = self.spawn.start(self.clock.sleep(HEDGE_AFTER), name="hedge")
+                await asyncio.wait({*running, hedge}, return_when=asyncio.FIRST_COMPLETED)
+                hedge.cancel()
+                for task in [task for task in running if task.done()]:
+                    slot, node = running.pop(task)
+                    try:
+                        return task.result()
+                    except XdbError as error:
+                        self.standing.note_failure(node.node)
+                        failures.append(f"slot {slot}: {error}")
+        finally:
+            for task in running:
+                task.cancel()
+        why = "; ".join(failures) or "none of them is registered any more"
+        raise UnavailableError(
+            f"no holder of file {view.record.file.hex()} gave its manifest: {why}"
         )
-        check(manifest, record.manifest, record)
-        content_key = unwrap_key(keyring.file_kek(self.secrets, record.file), manifest.wrapped_key)
-        secret = namespace_secret(self.secrets.derive, record.namespace)
-        return OpenFile(
-            view=view,
-            data=data,
-            manifest=manifest,
-            layout=layout(manifest),
-            private=decrypt_private(content_key, record.file, manifest.private),
-            content_key=content_key,
-            sealing_key=file_sealing_key(secret, record.file),
-        )
+
+    async def _pulled(self, view: FileView, slot: int, node: NodeRecord) -> tuple[bytes, Manifest]:
+        with self.standing.asking(node.node):
+            data = await self.peer(node).pull_manifest(view.record.file, slot)
+        if manifest_digest(data) != view.record.manifest:
+            raise IntegrityError(
+                f"the manifest that node {node.node.hex()} gave is not the one on the chain"
+            )
+        if len(data) <= SMALL_MANIFEST:
+            return data, read_manifest(data)
+        return data, await self.compute.in_thread(read_manifest, data)
+
+    def _keep(self, digest: Digest, data: bytes, manifest: Manifest) -> None:
+        if len(data) > KEPT // 4 or digest in self._kept:
+            return
+        self._kept[digest] = data, manifest
+        self._size += len(data)
+        while self._size > KEPT:
+            _, (old, _) = self._kept.popitem(last=False)
+            self._size -= len(old)

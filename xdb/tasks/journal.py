@@ -1,17 +1,9 @@
-"""Journal: forgets uploads that nobody will finish.
-
-What an upload stored is removed by the nodes once nothing came for the grace that strays
-get, so after that it would have to start again anyway. It may take longer than that
-itself, though: it is forgotten much later.
-"""
+"""Journal: forgets uploads that nobody will finish, and those long finished."""
 
 from dataclasses import dataclass
 
 from xdb.index.index import Index
 from xdb.services.upload.journal import Journal
-
-LONGEST = 30 * 86400
-"""Seconds of chain time that an upload may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +21,5 @@ class JournalTask:
     journal: Journal
 
     async def run_once(self) -> JournalReport:
-        """One look at every upload."""
-        before = self.index.head.time - LONGEST - self.index.parameters.stray_grace
-        return JournalReport(await self.journal.forget_before(before))
+        """One look at the uploads whose time has come."""
+        return JournalReport(await self.journal.forget_due(self.index.head.time))

@@ -13,10 +13,13 @@ from xdb.services.download import Download, Downloader
 from xdb.services.namespaces import Namespaces
 from xdb.services.opening import Opener
 from xdb.services.publisher import BatchPublisher
+from xdb.services.upload.calls import NodeCalls
 from xdb.services.upload.holders import Holders
 from xdb.services.upload.journal import Journal
 from xdb.services.upload.preparation import Preparation
+from xdb.services.upload.recording import Recording
 from xdb.services.upload.request import Progress, UploadRequest
+from xdb.services.upload.sending import Sending, UploadConfig
 from xdb.services.upload.uploader import Uploader
 from xdb.services.verification import Verification
 from xdb.store.kv_memory import MemoryKeyValue
@@ -47,9 +50,9 @@ class OwnerBench:
         network, compute = self.network, InlineCompute()
         peers, owner = network.peers(), network.owner
         self.journal = Journal(self.journal_kv)
-        self.survey = NodeSurvey(network.index, peers, network.clock)
+        self.survey = NodeSurvey(network.index, peers, network.clock, network.spawn)
         registry = network.chain.registry(owner, network.entropy)
-        self.opener = Opener(network.index, peers, owner, compute)
+        self.opener = Opener(network.index, peers, owner, compute, network.clock, network.spawn)
         self.downloader = Downloader(
             network.index, self.opener, compute, network.clock, network.spawn
         )
@@ -66,24 +69,28 @@ class OwnerBench:
             network.entropy,
         )
         self.verification = Verification(self.opener, compute)
-        self.uploader = Uploader(
-            preparation=Preparation(
-                owner.address,
-                network.chain.deployment,
-                network.index,
-                owner,
-                self.journal,
-                self.survey,
-                network.entropy,
-            ),
-            index=network.index,
-            secrets=owner,
+        self.uploader = self._uploader(UploadConfig())
+
+    def limit_uploads(self, config: UploadConfig) -> None:
+        """Other bounds for the uploads to come."""
+        self.uploader = self._uploader(config)
+
+    def _uploader(self, config: UploadConfig) -> Uploader:
+        network, compute, owner = self.network, InlineCompute(), self.network.owner
+        index, deployment = network.index, network.chain.deployment
+        publisher = BatchPublisher(network.chain.registry(owner, network.entropy), network.spawn)
+        calls = NodeCalls(index, network.peers(), network.clock)
+        holders = Holders(calls, self.survey, compute)
+        return Uploader(
+            index=index,
             journal=self.journal,
-            holders=Holders(network.index, peers, self.survey, compute, network.clock),
-            publisher=BatchPublisher(registry, network.spawn),
-            compute=compute,
-            spawn=network.spawn,
-            entropy=network.entropy,
+            preparation=Preparation(
+                owner.address, deployment, index, owner, self.journal, self.survey, network.entropy
+            ),
+            sending=Sending(config, compute),
+            recording=Recording(
+                owner.address, deployment, index, owner, holders, publisher, compute
+            ),
         )
 
     def request(self, name: str = "file", **values: Any) -> UploadRequest:  # noqa: ANN401  # fields

@@ -15,7 +15,7 @@ from xdb.runtime.spawn import TaskSpawn
 from xdb.services.admission import Admission
 from xdb.services.candidates import TrustConfig
 from xdb.services.download import DownloadConfig
-from xdb.services.upload.uploader import UploadConfig
+from xdb.services.upload.sending import UploadConfig
 from xdb.store.kv_memory import MemoryKeyValue
 from xdb.store.room import RoomConfig
 from xdb.testing.chain import MemoryChain

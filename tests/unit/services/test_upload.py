@@ -14,12 +14,13 @@ from xdb.errors import (
     NotFoundError,
     OverloadedError,
     PlacementError,
+    SendAgainError,
     StorageFullError,
     UnavailableError,
 )
 from xdb.services.upload import pipeline
 from xdb.services.upload.request import Stage
-from xdb.services.upload.uploader import UploadConfig
+from xdb.services.upload.sending import UploadConfig
 from xdb.testing.network import network
 from xdb.testing.owner import SLICE, START, YEAR, OwnerBench, chunks
 
@@ -102,7 +103,7 @@ async def test_nodes_that_do_not_take_the_owner(net, bench):
 
 
 async def test_too_many_uploads(bench):
-    bench.uploader.config = UploadConfig(uploads=0)
+    bench.limit_uploads(UploadConfig(uploads=0))
     await refused(bench, bench.request(), OverloadedError, "try again in a while")
 
 
@@ -224,9 +225,9 @@ async def test_a_single_copy_can_only_be_sent_again(net, bench, rewindable):
 
     net.fault = fault
     request = bench.request(namespace="single", rewindable=rewindable)
-    bench.uploader.config = UploadConfig(window=1)
-    words = "same upload id" if rewindable else "upload it again"
-    with pytest.raises(UnavailableError, match=words):
+    bench.limit_uploads(UploadConfig(window=1))
+    words = "same upload id" if rewindable else "upload it anew"
+    with pytest.raises(SendAgainError if rewindable else UnavailableError, match=words):
         await bench.upload(DATA, request)
     view = await bench.upload(DATA, request if rewindable else bench.request(namespace="single"))
     assert await bench.download(view) == DATA
@@ -354,8 +355,8 @@ async def test_the_journal_keeps_no_key_in_the_open_and_forgets(net, bench):
     prepared = await bench.uploader.preparation.prepare(request)
     kept = b"".join(value for _, value in bench.journal_kv.scan(b""))
     assert prepared.content_key not in kept
-    assert await bench.journal.forget_before(entry.started) == 0
-    assert await bench.journal.forget_before(entry.started + 1) == 1
+    assert await bench.journal.forget_due(entry.due - 1) == 0
+    assert await bench.journal.forget_due(entry.due) == 1
     assert list(bench.journal_kv.scan(b"")) == []
 
 
@@ -363,12 +364,12 @@ async def test_the_journal_keeps_no_key_in_the_open_and_forgets(net, bench):
 
 
 async def test_bytes_in_flight_are_bounded(net, bench):
-    bench.uploader._budget._limit = 5 * BODY
-    seen = []
-    net.fault = lambda *_: seen.append(bench.uploader._budget._used)
+    bench.limit_uploads(UploadConfig(window=5 * BODY))
+    seen, budget = [], bench.uploader.sending.budget
+    net.fault = lambda *_: seen.append(budget.used)
     await bench.upload(DATA)
     assert max(seen) <= 5 * BODY
-    assert bench.uploader._budget._used == 0
+    assert budget.used == 0
 
 
 async def test_concurrent_uploads_share_calls_and_do_not_harm_each_other(net, bench):

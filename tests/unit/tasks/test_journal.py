@@ -1,6 +1,7 @@
 import pytest
 
-from xdb.tasks.journal import LONGEST, JournalReport, JournalTask
+from xdb.services.upload.journal import DONE_KEPT
+from xdb.tasks.journal import JournalReport, JournalTask
 from xdb.testing.network import network
 from xdb.testing.owner import OwnerBench
 
@@ -11,12 +12,11 @@ async def bench():
         yield OwnerBench(made)
 
 
-async def test_finished_and_given_up_uploads_are_forgotten_in_the_end(bench):
+async def test_finished_uploads_are_forgotten_in_the_end(bench):
     await bench.upload(b"data")
     task = JournalTask(bench.network.index, bench.journal)
     assert await task.run_once() == JournalReport(0)
-    parameters = bench.network.index.parameters
-    bench.network.chain.advance(LONGEST + parameters.stray_grace + 1)
+    bench.network.chain.advance(DONE_KEPT)
     await bench.network.caught_up()
     assert await task.run_once() == JournalReport(1)
     assert await task.run_once() == JournalReport(0)

@@ -1,5 +1,6 @@
 """What an upload asks for, and what it says while it runs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -55,3 +56,7 @@ class Progress:
     received: int = 0
     holders: tuple[HolderProgress, ...] = ()
     note: str = ""
+
+
+Report = Callable[[Progress], None]
+"""Takes what there is to tell, at once."""

@@ -4,11 +4,14 @@ import asyncio
 from dataclasses import dataclass, field, replace
 
 from xdb.core.slicing import TAG
-from xdb.model.ids import Digest, FileId, NodeId
+from xdb.model.ids import Address, Digest, FileId, NodeId
 from xdb.model.registry import Redundancy
 from xdb.model.storage import Commitment, SlotRef
 from xdb.services.upload.journal import Entry, SliceEntry
 from xdb.services.upload.request import HolderProgress, UploadRequest
+
+NOBODY = NodeId(Address(bytes(20)))
+"""In the journal, in place of the node of a replica that is not durable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,30 +25,53 @@ class SealedSlice:
 
 @dataclass(slots=True)
 class SlotState:
-    """A slot: who has it, and which pieces are durable there."""
+    """A slot: who has it, under which key it is sealed, and which pieces are durable there."""
 
     number: int
     node: NodeId
+    key: bytes
     stored: set[int] = field(default_factory=set)
     size: int = 0
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
+    def mark(self, piece: int, length: int) -> None:
+        """A piece of that length is durable at the slot's node."""
+        if piece not in self.stored:
+            self.stored.add(piece)
+            self.size += length
+
+    def unmark(self, piece: int, length: int) -> None:
+        """It is not, after all."""
+        if piece in self.stored:
+            self.stored.discard(piece)
+            self.size -= length
+
+    def moves_to(self, node: NodeId) -> None:
+        """Another node has the slot, and nothing of it yet."""
+        self.node, self.stored, self.size = node, set(), 0
+
 
 @dataclass(slots=True)
 class Session:
-    """State of one upload in memory; `journal` slices are those of an earlier attempt."""
+    """State of one upload in memory. `earlier` are the slices of earlier attempts.
+
+    `journaled`: the journal has the entry. `failed`: nodes that failed, and how; `doubted`:
+    those that did not give back what they took.
+    """
 
     request: UploadRequest
     entry: Entry
     ref: SlotRef
+    label: bytes
     content_key: bytes
     sealing_key: bytes
-    earlier: dict[int, SliceEntry]
     slots: list[SlotState]
+    earlier: dict[int, SliceEntry]
+    journaled: bool
     received: int = 0
     sealed: dict[int, SealedSlice] = field(default_factory=dict)
-    plain: dict[int, SliceEntry] = field(default_factory=dict)
     failed: dict[NodeId, str] = field(default_factory=dict)
+    doubted: set[NodeId] = field(default_factory=set)
 
     @property
     def file(self) -> FileId:
@@ -66,6 +92,10 @@ class Session:
         """A slot of the file."""
         return SlotRef(self.ref.file, number, self.ref.owner, self.ref.nonce)
 
+    def commitment(self, slot: SlotState, piece: int) -> Commitment:
+        """To a slot's replica of a slice."""
+        return self.sealed[piece].commitments[slot.number - 1]
+
     def progress(self) -> tuple[HolderProgress, ...]:
         """Durable bytes by holder."""
         return tuple(HolderProgress(slot.number, slot.node, slot.size) for slot in self.slots)
@@ -75,13 +105,12 @@ class Session:
         self.entry = replace(self.entry, holders=tuple(slot.node for slot in self.slots))
         return self.entry
 
-    def slice_entry(self, piece: int) -> SliceEntry:
-        """What the journal keeps of a slice whose replicas are durable."""
-        plain, sealed = self.plain[piece], self.sealed[piece]
-        return SliceEntry(
-            plaintext=plain.plaintext,
-            last=plain.last,
+    def slice_entry(self, begun: SliceEntry, piece: int) -> SliceEntry:
+        """What the journal keeps of a slice whose replicas are made."""
+        sealed = self.sealed[piece]
+        return replace(
+            begun,
             ciphertext=sealed.ciphertext,
             roots=tuple(commitment.root for commitment in sealed.commitments),
-            stored=tuple(slot.node for slot in self.slots),
+            stored=tuple(slot.node if piece in slot.stored else NOBODY for slot in self.slots),
         )
