@@ -68,3 +68,17 @@ def shared(tmp_path_factory):
     net.start()
     yield net
     network.destroy(net.directory)
+
+
+@pytest.fixture
+def make_net(tmp_path):
+    """Makes a network of its own for one test, not started, with options of the test's choice."""
+    nets = []
+
+    def make(**options):
+        nets.append(made(tmp_path / f"net-{len(nets)}", **options))
+        return nets[-1]
+
+    yield make
+    for net in nets:
+        network.destroy(net.directory)

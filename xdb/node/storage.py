@@ -85,7 +85,6 @@ class StorageNode:
         files = self.store.files
         while not files.failed:
             await self.ports.clock.sleep(WATCH)
-        await files.note_failure()
         raise UnavailableError(
             f"the store has failed ({files.failed}): look after the disk and start the node "
             "again; it then checks every replica"

@@ -92,4 +92,3 @@ async def test_failed_store_ends_the_node(world):
     await world.clock.advance(2)
     with pytest.raises(UnavailableError, match=r"the store has failed \(the disk lies\)"):
         await ended
-    assert "suspect" in await node.store.files.disk.names("")
