@@ -1,10 +1,18 @@
 """What every disk does."""
 
+import errno
 import os
+import resource
 
 import pytest
 
-from xdb.errors import ConfigError, NotFoundError, UnavailableError
+from xdb.errors import (
+    ConfigError,
+    NotFoundError,
+    OverloadedError,
+    StorageFullError,
+    UnavailableError,
+)
 from xdb.store.disk import LocalDisk
 from xdb.testing.compute import InlineCompute
 from xdb.testing.disk import MemoryDisk
@@ -102,8 +110,8 @@ async def test_room_is_told(disk):
 
 
 @pytest.mark.parametrize("path", ["../out", "/etc/passwd", "a/../../b", "a//b", "a/./b", "a\0b"])
-async def test_nothing_outside_the_root_is_reached(local, path):
-    for call in (local.read(path), local.write(path, [b""]), local.remove(path)):
+async def test_nothing_outside_the_root_is_reached(disk, path):
+    for call in (disk.read(path), disk.write(path, [b""]), disk.remove(path)):
         with pytest.raises(ValueError, match="no relative path"):
             await call
 
@@ -118,6 +126,37 @@ async def test_symbolic_links_are_not_followed(local, tmp_path):
             with pytest.raises(UnavailableError):
                 await call
     assert (tmp_path / "outside" / "f").read_bytes() == b"theirs"
+
+
+async def test_the_root_may_be_a_link(tmp_path):
+    (tmp_path / "large").mkdir()
+    (tmp_path / "root").symlink_to(tmp_path / "large")
+    disk = LocalDisk(tmp_path / "root", InlineCompute())
+    await disk.write("f", [b"x"])
+    disk.close()
+    assert (tmp_path / "large" / "f").read_bytes() == b"x"
+
+
+async def test_want_of_descriptors_is_overload(local, monkeypatch):
+    def refuse(*_args, **_kwargs):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(OverloadedError, match="try again"):
+        await local.read("f")
+
+
+@pytest.mark.parametrize("size", [10_000, 1 << 20])
+async def test_a_full_disk_is_said_so(tmp_path, size):
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    disk = LocalDisk(tmp_path / "root", InlineCompute())
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard[1]))
+    try:
+        with pytest.raises(StorageFullError, match="no room left"):
+            await disk.write("f", [bytes(size)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, hard)
+    disk.close()
 
 
 async def test_nobody_else_may_look(local, tmp_path):

@@ -80,7 +80,10 @@ def _write_blocks(file: int, parts: Sequence[Buffer]) -> int:
 
 def _write_all(file: int, view: memoryview) -> None:
     while view:
-        view = view[os.write(file, view) :]
+        written = os.write(file, view)
+        if written % _BLOCK:  # only want of room cuts through a block
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        view = view[written:]
 
 
 def _read_blocks(file: int, offset: int, length: int) -> bytes:

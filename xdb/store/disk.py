@@ -8,30 +8,39 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from xdb.errors import ConfigError, NotFoundError, StorageFullError, UnavailableError, XdbError
+from xdb.errors import (
+    ConfigError,
+    NotFoundError,
+    OverloadedError,
+    StorageFullError,
+    UnavailableError,
+    XdbError,
+)
 from xdb.ports.compute import Buffer, Compute
 from xdb.store import direct
+from xdb.store.directories import MODE, make_directory
+from xdb.store.paths import parts_of
 
 T = TypeVar("T")
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_TOO_MANY = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 _WAY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_MODE = 0o600
-_DIRECTORY_MODE = 0o700
 
 
 class LocalDisk:
     """`Disk` below `root`, which is made when missing.
 
     Every component of a path is opened relative to the one before and never through a
-    symbolic link, so nothing outside the root can be reached. Everything runs in threads
-    of `compute`.
+    symbolic link, so nothing outside the root can be reached; the root itself may be one.
+    Everything runs in threads of `compute`.
     """
 
     def __init__(self, root: Path, compute: Compute) -> None:
         try:
-            root.mkdir(parents=True, exist_ok=True, mode=_DIRECTORY_MODE)
-            self._root = os.open(root, _WAY)
+            make_directory(root)
+            self._root = os.open(root, _WAY & ~os.O_NOFOLLOW)
         except OSError as error:
             raise ConfigError(f"cannot use {root} as a directory: {error.strerror}") from error
         self._name = root
@@ -87,6 +96,8 @@ class LocalDisk:
             return NotFoundError(f"{where} does not exist")
         if error.errno in _FULL:
             return StorageFullError(f"no room left for {where}: make room on its disk")
+        if error.errno in _TOO_MANY:
+            return OverloadedError(f"{where}: {error.strerror}: try again in a few seconds")
         return UnavailableError(f"{where}: {error.strerror}")
 
     def _write(self, path: str, parts: Sequence[Buffer]) -> None:
@@ -124,7 +135,7 @@ class LocalDisk:
             os.rename(old, new, src_dir_fd=from_directory, dst_dir_fd=to_directory)
 
     def _sync_directory(self, path: str) -> None:
-        with self._directory(_parts(path)) as directory:
+        with self._directory(parts_of(path)) as directory:
             os.fsync(directory)
 
     def _remove(self, path: str) -> None:
@@ -136,7 +147,7 @@ class LocalDisk:
 
     def _names(self, path: str) -> list[str]:
         try:
-            with self._directory(_parts(path)) as directory:
+            with self._directory(parts_of(path)) as directory:
                 return sorted(os.listdir(directory))  # noqa: PTH208  # of an open directory
         except FileNotFoundError:
             return []
@@ -151,7 +162,7 @@ class LocalDisk:
 
     @contextmanager
     def _parent(self, path: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
-        *way, name = _parts(path)
+        *way, name = parts_of(path)
         with self._directory(way, make=make) as directory:
             yield directory, name
 
@@ -168,13 +179,6 @@ class LocalDisk:
             os.close(at)
 
 
-def _parts(path: str) -> list[str]:
-    parts = path.split("/") if path else []
-    if any(part in ("", ".", "..") or "\0" in part for part in parts):
-        raise ValueError(f"{path!r} is no relative path")
-    return parts
-
-
 def _enter(directory: int, name: str, *, make: bool) -> int:
     try:
         return os.open(name, _WAY, dir_fd=directory)
@@ -182,7 +186,7 @@ def _enter(directory: int, name: str, *, make: bool) -> int:
         if not make:
             raise
     with suppress(FileExistsError):  # made by another thread meanwhile
-        os.mkdir(name, _DIRECTORY_MODE, dir_fd=directory)
+        os.mkdir(name, MODE, dir_fd=directory)
     os.fsync(directory)
     return os.open(name, _WAY, dir_fd=directory)
 

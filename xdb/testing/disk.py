@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from xdb.errors import NotFoundError, StorageFullError, UnavailableError
 from xdb.ports.compute import Buffer
 from xdb.ports.entropy import Entropy
+from xdb.store.paths import parts_of
 
-SECTOR = 512
+_GRAINS = (512, 4096)
+"""Bytes that a disk, or a file system, writes whole or not at all."""
 
 
 @dataclass(eq=False)
@@ -34,6 +36,7 @@ class MemoryDisk:
 
     async def write(self, path: str, parts: Sequence[Buffer]) -> None:
         """See `Disk`."""
+        parts_of(path)
         content = b"".join(bytes(part) for part in parts)
         file = self._names.setdefault(path, _File())
         used = sum(len(other.content) for other in self._names.values()) - len(file.content)
@@ -43,6 +46,7 @@ class MemoryDisk:
             file.content = content[: len(content) // 2]  # some of it got there
             raise
         if used + len(content) > self.room:
+            file.content = content[: max(0, self.room - used)]
             raise StorageFullError(f"no room left for {path}: make room on its disk")
         file.content = content
         self.step("sync", path)
@@ -72,6 +76,7 @@ class MemoryDisk:
 
     async def remove(self, path: str) -> None:
         """See `Disk`."""
+        parts_of(path)
         self.step("remove", path)
         self._names.pop(path, None)
 
@@ -101,9 +106,7 @@ class MemoryDisk:
                     del names[name]
         for file in names.values():
             if file.content != file.synced:
-                whole = -(-len(file.content) // SECTOR)
-                kept = int.from_bytes(entropy.draw(4), "big") % (whole + 1) * SECTOR
-                file.content = file.synced = file.content[:kept]
+                file.content = file.synced = _torn(file, entropy)
         self._names, self._durable = names, dict(names)
 
     def corrupt(self, path: str, at: int = -1) -> None:
@@ -123,9 +126,24 @@ class MemoryDisk:
         return sorted(name for name in self._names if name.startswith(f"{path}/"))
 
     def _file(self, path: str) -> _File:
+        parts_of(path)
         if path not in self._names:
             raise NotFoundError(f"{path} does not exist")
         return self._names[path]
+
+
+def _torn(file: _File, entropy: Entropy) -> bytes:
+    """Each grain of a file that was being written is new, old or empty, and so is its length."""
+    choice, wide = entropy.draw(2)
+    grain = _GRAINS[wide % len(_GRAINS)]
+    length = (len(file.synced), len(file.content), len(file.content) // 2)[choice % 3]
+    count = -(-length // grain)
+    versions = (file.content, file.synced, b"")
+    pieces = [
+        versions[pick % 3][at * grain : (at + 1) * grain].ljust(grain, b"\0")
+        for at, pick in enumerate(entropy.draw(count))
+    ]
+    return b"".join(pieces)[:length]
 
 
 def failing_sync(_operation: str, path: str) -> None:

@@ -1,11 +1,9 @@
 """The replica store: what is acknowledged stays, what is wrong is refused or listed."""
 
 import asyncio
-from hashlib import sha256
 
 import pytest
 
-from xdb.core.merkle import replica_root
 from xdb.errors import (
     ConflictError,
     IntegrityError,
@@ -13,52 +11,13 @@ from xdb.errors import (
     OverloadedError,
     StorageFullError,
     UnavailableError,
-    XdbError,
 )
-from xdb.model.ids import Address, FileId, Nonce
-from xdb.model.storage import Commitment, ReplicaKey, SlotRef
 from xdb.store.checking import Checker
-from xdb.store.kv_memory import MemoryKeyValue
-from xdb.store.recovery import Recovery, open_store
 from xdb.store.room import RoomConfig
+from xdb.testing.box import ALICE, BOB, LEAF, NOW, Box, commitment, damaged, key, put, ref, sealed
+from xdb.testing.clock import settle
 from xdb.testing.compute import InlineCompute
-from xdb.testing.disk import MemoryDisk, failing_sync
-from xdb.testing.entropy import SeededEntropy
-
-LEAF = 256
-NOW = 1_800_000_000
-ALICE, BOB = Address(b"a" * 20), Address(b"b" * 20)
-LARGE = RoomConfig(capacity=1 << 30, reserve=0)
-
-
-def ref(name="file", slot=1, owner=ALICE):
-    return SlotRef(FileId(sha256(name.encode()).digest()), slot, owner, Nonce(b"n" * 16))
-
-
-def sealed(text, length=1000):
-    return sha256(text.encode()).digest() * (length // 32) + b"." * (length % 32)
-
-
-def commitment(data):
-    return Commitment(len(data), replica_root(data, LEAF))
-
-
-def key(slot, piece=0):
-    return ReplicaKey(slot.file, slot.slot, piece)
-
-
-class Box:
-    """A disk and a catalog that stay when the store on them is opened again."""
-
-    def __init__(self, config=LARGE):
-        self.disk, self.kv, self.config = MemoryDisk(), MemoryKeyValue(), config
-        self.recovery = Recovery()
-
-    async def open(self):
-        store, self.recovery = await open_store(
-            self.disk, self.kv, InlineCompute(), self.config, LEAF, NOW
-        )
-        return store
+from xdb.testing.disk import failing_sync
 
 
 @pytest.fixture
@@ -69,11 +28,6 @@ def box():
 @pytest.fixture
 async def store(box):
     return await box.open()
-
-
-async def put(store, slot, text="one", piece=0):
-    data = sealed(text)
-    return await store.put(slot, piece, commitment(data), data, NOW)
 
 
 # ---------------------------------------------------------------- replicas
@@ -141,20 +95,16 @@ async def test_what_is_not_here_is_said_so(store):
 # ---------------------------------------------------------------- damage
 
 
-async def damaged(store):
-    return [found for found, _ in store.catalog.damaged()]
-
-
 @pytest.mark.parametrize("harm", ["corrupt", "lose"])
 async def test_damage_is_found_listed_and_mended_by_pushing_again(box, store, harm):
     await put(store, ref())
     getattr(box.disk, harm)(box.disk.files("replicas")[0])
     assert await store.verify(key(ref())) is False
-    assert await damaged(store) == [key(ref())]
+    assert damaged(store) == [key(ref())]
     assert store.commitment(key(ref())) is None
     assert await put(store, ref()) is False
     assert await store.verify(key(ref()))
-    assert await damaged(store) == []
+    assert damaged(store) == []
     assert store.room.used == sum([len(box.disk._names[f].content) for f in box.disk._names])
 
 
@@ -163,7 +113,7 @@ async def test_a_lost_file_is_not_served(box, store):
     box.disk.lose(box.disk.files("replicas")[0])
     with pytest.raises(IntegrityError, match="missing: ask another holder"):
         await store.get(key(ref()))
-    assert await damaged(store) == [key(ref())]
+    assert damaged(store) == [key(ref())]
 
 
 async def test_a_damaged_manifest_is_not_served(box, store):
@@ -287,7 +237,7 @@ async def test_bytes_in_flight_are_bounded_and_the_queue_too():
     assert done.count(False) == 3
 
 
-# ---------------------------------------------------------------- failures and crashes
+# ---------------------------------------------------------------- failures
 
 
 async def test_after_a_failed_sync_nothing_more_is_taken(box, store):
@@ -298,96 +248,136 @@ async def test_after_a_failed_sync_nothing_more_is_taken(box, store):
     box.disk.step = lambda *_: None
     with pytest.raises(UnavailableError, match=r"the store has failed .* restart the node"):
         await put(store, ref("after"))
-    await store.files.note_failure()
-    box.disk.corrupt(box.disk.files("replicas")[0])
-    store = await box.open()
-    assert box.recovery.damaged == 1
-    assert await damaged(store) == [key(ref("before"))]
-    assert (await box.open(), box.recovery.damaged)[1] == 0
+    assert await store.get(key(ref("before"))) == sealed("one")
 
 
-async def test_a_lost_catalog_is_made_again_from_headers(box, store):
-    await put(store, ref("a"))
-    await put(store, ref("a"), "two", 1)
-    await put(store, ref("b", 2, BOB))
-    await store.put_manifest(ref("a"), b"manifest")
-    used = store.room.used
-    box.kv = MemoryKeyValue()
-    box.disk.corrupt(box.disk.files("replicas")[0])
-    store = await box.open()
-    assert (box.recovery.rebuilt, box.recovery.damaged, store.room.used) == (4, 1, used)
-    assert store.slot(ref("a").file, 1).accepted
-    assert not store.slot(ref("b").file, 2).accepted
-    assert store.slot(ref("b").file, 2).ref == ref("b", 2, BOB)
+async def test_a_failed_sync_of_a_directory_is_one_whatever_its_reason(box, store):
+    def full(operation, path):
+        if operation == "sync_directory" and path.startswith("replicas"):
+            raise StorageFullError(f"no room left for {path}")
+
+    box.disk.step = full
+    with pytest.raises(UnavailableError) as caught:
+        await put(store, ref())
+    assert not isinstance(caught.value, StorageFullError)
+    assert store.files.failed
+    assert "suspect" in await box.disk.names("")
 
 
-async def test_files_that_say_nothing_are_left_alone(box, store):
+@pytest.mark.parametrize("error", [StorageFullError, OverloadedError])
+@pytest.mark.parametrize("where", ["write", "rename", "kv.write"])
+async def test_want_of_room_leaves_nothing_and_passes(box, store, error, where):
+    def refuse(operation, _path):
+        if operation == where:
+            raise error("not now")
+
+    box.disk.step = box.kv.step = refuse
+    if (where, error) == ("kv.write", OverloadedError):
+        return  # a key-value store knows no such thing
+    with pytest.raises(error):
+        await put(store, ref())
+    box.disk.step = box.kv.step = lambda *_: None
+    assert box.disk._names == {}
+    assert store.room.used == 0
+    assert await put(store, ref()) is False
+    assert store.files.failed is None
+
+
+async def test_a_replica_that_cannot_be_read_is_damaged(box, store):
     await put(store, ref())
-    box.kv = MemoryKeyValue()
-    box.disk.corrupt(box.disk.files("replicas")[0], 20)
-    await box.open()
-    assert len(box.recovery.unreadable) == 1
+
+    def bad_sector(operation, path):
+        if operation == "read":
+            raise UnavailableError(f"{path}: Input/output error")
+
+    box.disk.step = bad_sector
+    assert await store.verify(key(ref())) is False
+    assert damaged(store) == [key(ref())]
+    box.disk.step = lambda *_: None
+    assert await store.verify(key(ref())) is True
+    assert damaged(store) == []
+
+
+async def test_a_damaged_manifest_is_mended_by_sending_it_again(box, store):
+    await put(store, ref())
+    await store.put_manifest(ref(), b"manifest")
+    used = store.room.used
+    for harm in (box.disk.corrupt, box.disk.lose):
+        harm(box.disk.files("manifests")[0])
+        with pytest.raises(IntegrityError):
+            await store.get_manifest(ref().file, 1)
+        await store.put_manifest(ref(), b"manifest")
+        assert await store.get_manifest(ref().file, 1) == b"manifest"
+    assert store.room.used == used
+
+
+# ---------------------------------------------------------------- at the same time
+
+
+class SlowDisk:
+    """A disk whose operations wait until they are let."""
+
+    def __init__(self, disk, slow):
+        self._disk, self._slow = disk, slow
+        self.gate = asyncio.Event()
+
+    def __getattr__(self, name):
+        operation = getattr(self._disk, name)
+        if name != self._slow:
+            return operation
+
+        async def waiting(*args):
+            await self.gate.wait()
+            return await operation(*args)
+
+        return waiting
+
+
+async def test_a_cancelled_push_is_not_half_done(box, store):
+    store.files.disk = slow = SlowDisk(box.disk, "rename")
+    pushing = asyncio.ensure_future(put(store, ref()))
+    await settle(20)
+    pushing.cancel()
+    await settle(20)
+    slow.gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await pushing
+    assert await put(store, ref()) is True
+    assert box.disk.files("staging") == []
+    assert store.room.used == sum(len(file.content) for file in box.disk._names.values())
+
+
+@pytest.mark.parametrize("slow", ["write", "rename", "sync_directory", "remove", "free"])
+async def test_pushing_what_is_being_removed_leaves_no_hole(box, store, slow):
+    await put(store, ref())
+    store.files.disk = disk = SlowDisk(box.disk, slow)
+    removing = asyncio.ensure_future(store.remove(ref().file, 1))
+    pushing = asyncio.ensure_future(put(store, ref()))
+    again = asyncio.ensure_future(store.remove(ref().file, 1))
+    last = asyncio.ensure_future(put(store, ref()))
+    await settle(20)
+    disk.gate.set()
+    await asyncio.gather(removing, pushing, again, last)
+    assert await store.verify(key(ref()))
+    assert store.room.used == sum(len(file.content) for file in box.disk._names.values())
+
+
+async def test_the_same_piece_pushed_twice_at_once_is_stored_once(box, store):
+    assert sorted(await asyncio.gather(*(put(store, ref()) for _ in range(3)))) == [
+        False,
+        True,
+        True,
+    ]
     assert len(box.disk.files("replicas")) == 1
 
 
-class PowerCutError(XdbError):
-    """Not an UnavailableError: the store sees nothing, it just ends."""
-
-
-async def life(box, acknowledged):
-    """Puts, accepts and removes; notes what was acknowledged."""
-    store = await box.open()
-    for name in ("a", "b"):
-        for piece in range(2):
-            await put(store, ref(name), f"{name}{piece}", piece)
-            acknowledged.add((name, piece))
-        await store.put_manifest(ref(name), b"manifest")
-        acknowledged.add((name, "manifest"))
-    acknowledged -= {("a", 0), ("a", 1), ("a", "manifest")}
-    await store.remove(ref("a").file, 1)
-
-
-async def check(box, acknowledged):
-    store = await box.open()
-    for name, part in acknowledged:
-        if part == "manifest":
-            assert await store.get_manifest(ref(name).file, 1) == b"manifest"
-        else:
-            assert await store.get(key(ref(name), part)) == sealed(f"{name}{part}")
-    for name in ("a", "b"):
-        for piece in range(2):
-            if store.commitment(key(ref(name), piece)):
-                assert await store.verify(key(ref(name), piece))
-
-
-async def steps_of_a_life():
-    box, count = Box(), 0
-
-    def step(_operation, _path):
-        nonlocal count
-        count += 1
-
-    box.disk.step = step
-    await life(box, set())
-    return count
-
-
-@pytest.mark.parametrize("seed", range(3))
-async def test_power_may_be_cut_at_every_step(seed):
-    for at in range(await steps_of_a_life()):
-        box, left, acknowledged = Box(), [at], set()
-
-        def step(operation, path, left=left):
-            if not left[0]:
-                raise PowerCutError(f"{operation} {path}")
-            left[0] -= 1
-
-        box.disk.step = step
-        with pytest.raises(PowerCutError):
-            await life(box, acknowledged)
-        box.disk.step = lambda *_: None
-        box.disk.crash(SeededEntropy(f"{seed} {at}"))
-        await check(box, acknowledged)
-        box.disk.crash(SeededEntropy(f"again {seed} {at}"))
-        await check(box, acknowledged)
-        await life(box, set())
+async def test_what_is_removed_while_it_is_read_is_not_damaged(box, store):
+    await put(store, ref())
+    store.files.disk = disk = SlowDisk(box.disk, "read")
+    reading = asyncio.ensure_future(store.get(key(ref())))
+    await settle(20)
+    await store.remove(ref().file, 1)
+    disk.gate.set()
+    with pytest.raises(NotFoundError):
+        await reading
+    assert damaged(store) == []
