@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -129,7 +129,7 @@ class Client:
         skip_same: bool = False,
         progress: Callable[[DirectoryProgress], None] | None = None,
         **options: Unpack[UploadOptions],
-    ) -> AsyncIterator[DirectoryResult]:
+    ) -> AsyncGenerator[DirectoryResult, None]:
         """Stores every file below a directory; gives what became of each, as it ends.
 
         Names are `prefix/relative path`; the prefix is the directory's own name unless
@@ -177,7 +177,7 @@ class Client:
 
     async def stream(
         self, ref: Ref, offset: int = 0, length: int | None = None
-    ) -> AsyncIterator[Buffer]:
+    ) -> AsyncGenerator[Buffer, None]:
         """A file's bytes as they come; each is verified against the chain by the owner node."""
         wanted = Range(file_ref(ref), offset, length)
         async with aclosing(self._download.stream(wanted)) as parts:
@@ -217,7 +217,7 @@ class Client:
         status: FileStatus = FileStatus.LIVE,
         since: datetime | None = None,
         until: datetime | None = None,
-    ) -> AsyncIterator[FileInfo]:
+    ) -> AsyncGenerator[FileInfo, None]:
         """All files, page by page."""
         cursor: bytes | None = b""
         while cursor is not None:
@@ -234,7 +234,7 @@ class Client:
             f"{FILES}Info", file_ref(ref), owner_pb2.FileInfo, messages.file_info
         )
 
-    async def verify(self, ref: Ref) -> AsyncIterator[ReplicaCheck]:
+    async def verify(self, ref: Ref) -> AsyncGenerator[ReplicaCheck, None]:
         """Has every replica read back and compared; gives each as it is checked."""
         checks = self._owner.follow(
             f"{FILES}Verify", file_ref(ref), owner_pb2.VerifyReply, messages.replica_check

@@ -78,12 +78,15 @@ def digest(data: bytes) -> Digest:
     return _id(Digest, data)
 
 
-def upload_progress(m: owner_pb2.UploadProgress, total: int | None) -> records.UploadProgress:
+def upload_progress(
+    m: owner_pb2.UploadProgress, total: int | None, upload_id: bytes
+) -> records.UploadProgress:
     """Where an upload of `total` bytes stands."""
     return records.UploadProgress(
         stage=Stage(m.stage),
         received=m.received,
         total=total,
+        upload_id=upload_id,
         holders=tuple(
             records.HolderProgress(h.slot, _id(NodeId, h.node), h.bytes) for h in m.holders
         ),

@@ -1,6 +1,6 @@
 """Namespaces of the owner, for its clients."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from xdb.client import messages
@@ -54,7 +54,7 @@ class Namespaces:
             f"{NAMESPACES}Info", request, owner_pb2.NamespaceInfo, messages.namespace_info
         )
 
-    async def list(self) -> AsyncIterator[NamespaceInfo]:
+    async def list(self) -> AsyncGenerator[NamespaceInfo, None]:
         """All namespaces."""
         cursor = b""
         while True:

@@ -1,6 +1,6 @@
 """Storage nodes as the owner node knows them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from xdb.client import messages
@@ -17,7 +17,7 @@ class Nodes:
 
     owner: Owner
 
-    async def list(self) -> AsyncIterator[NodeInfo]:
+    async def list(self) -> AsyncGenerator[NodeInfo, None]:
         """All nodes as the chain knows them; none of them is asked."""
         cursor = b""
         while True:

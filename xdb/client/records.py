@@ -94,6 +94,7 @@ class UploadProgress:
     stage: Stage
     received: int
     total: int | None  # bytes of the source, when known
+    upload_id: bytes  # with which an interrupted upload goes on
     holders: tuple[HolderProgress, ...] = ()
     note: str = ""  # such as: slot 2 moved to another node, and why
 

@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol
 from xdb.errors import ConfigError, ConflictError, InvalidRequestError
 from xdb.model.buffer import Buffer
 
-Uploadable = str | Path | bytes | bytearray | memoryview | BinaryIO | AsyncIterable[bytes]
+Uploadable = str | Path | bytes | bytearray | memoryview | BinaryIO | AsyncIterable[Buffer]
 
 BLOCK = 4 << 20
 """Bytes read from a file at a time."""
@@ -130,7 +130,7 @@ class FileSource:
 class IteratorSource:
     """Whatever an iterator gives, once."""
 
-    data: AsyncIterable[bytes]
+    data: AsyncIterable[Buffer]
 
     @property
     def rewindable(self) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -101,7 +102,8 @@ class Upload:
             said = read(self.owner.party.whom, message, owner_pb2.UploadProgress)
             if said.HasField("file"):
                 file = understand(messages.file_info, said.file)
-            progress = understand(lambda m: messages.upload_progress(m, size), said)
+            convert = partial(messages.upload_progress, total=size, upload_id=self.header.upload)
+            progress = understand(convert, said)
             if progress.stage is Stage.READY:
                 ready.set()
             self._most = max(self._most, progress.received)

@@ -1,7 +1,7 @@
 """Uploads of files and directories."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from hashlib import file_digest
@@ -64,7 +64,7 @@ class Uploads:
         progress: Callable[[DirectoryProgress], None] | None,
         *,
         skip_same: bool,
-    ) -> AsyncIterator[DirectoryResult]:
+    ) -> AsyncGenerator[DirectoryResult, None]:
         """See `Client.upload_directory`."""
         namespace = check_namespace_name(namespace)
         if prefix is None:

@@ -1,0 +1,201 @@
+"""`xdb-cli testnet`."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from xdb.cli.documents import document
+from xdb.cli.lazy import LazyGroup, Verb
+from xdb.cli.state import State, common, state
+from xdb.cli.table import Column, show
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from xdb.testnet.network import ProcessStatus
+
+VERBS = {
+    "up": Verb("xdb.cli.testnet:up", "Start the network; make it first when there is none."),
+    "status": Verb("xdb.cli.testnet:status", "Show its processes."),
+    "kill": Verb("xdb.cli.testnet:kill", "End a process at once, as a crash would."),
+    "pause": Verb("xdb.cli.testnet:pause", "Stop a process where it stands."),
+    "resume": Verb("xdb.cli.testnet:resume", "Let a paused process go on."),
+    "restart": Verb("xdb.cli.testnet:restart", "Stop a process and start it again."),
+    "down": Verb("xdb.cli.testnet:down", "Stop everything."),
+}
+
+_DIRECTORY = click.option(
+    "--directory",
+    "-d",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where it is kept; by default below ~/.local/state.",
+)
+_NAME = click.argument("name")
+_COLUMNS = (
+    Column("PROCESS"),
+    Column("ROLE"),
+    Column("STATE"),
+    Column("PID", right=True),
+    Column("ADDRESS"),
+    Column("ID", elastic=True),
+)
+
+
+@click.command(cls=LazyGroup, verbs=VERBS, short_help="A network on this machine: up, down, ...")
+def testnet() -> None:
+    """A network on this machine: chain, storage nodes and an owner, each a process.
+
+    For trying things out. Its keys guard nothing.
+    """
+
+
+@click.command(short_help="Start the network; make it first when there is none.")
+@_DIRECTORY
+@click.option("--nodes", type=click.IntRange(1, 64), default=4, show_default=True)
+@click.option("--capacity", default="10 GiB", show_default=True, help="Of each storage node.")
+@click.option("--slice-size", default="4 MiB", show_default=True, help="Of the owner's uploads.")
+@common
+def up(directory: Path | None, nodes: int, capacity: str, slice_size: str) -> None:
+    """Start everything that does not run, and return when it serves.
+
+    The options count when the network is made, which is when it starts for the first time.
+    """
+    from xdb.testnet import create, network  # noqa: PLC0415  # not for --help
+
+    place = _place(directory)
+    at = state()
+    if not network.exists(place):
+        at.note(f"making a network of {nodes} storage nodes in {place}")
+        options = create.Options(nodes=nodes, capacity=capacity, slice_size=slice_size)
+        create.create(place, options)
+    _tell(at, network.start(place), place)
+    if not at.json:
+        _tell_context(at, place)
+
+
+@click.command(short_help="Show its processes.")
+@_DIRECTORY
+@common
+def status(directory: Path | None) -> None:
+    """Show the network's processes."""
+    from xdb.testnet import network  # noqa: PLC0415  # not for --help
+
+    place = _place(directory)
+    _tell(state(), network.status(place), place)
+
+
+@click.command(short_help="End a process at once, as a crash would.")
+@_NAME
+@_DIRECTORY
+@common
+def kill(name: str, directory: Path | None) -> None:
+    """End the process NAME with SIGKILL."""
+    from xdb.testnet import network  # noqa: PLC0415  # not for --help
+
+    network.kill(_place(directory), name)
+    _done(name, "killed")
+
+
+@click.command(short_help="Stop a process where it stands.")
+@_NAME
+@_DIRECTORY
+@common
+def pause(name: str, directory: Path | None) -> None:
+    """Stop the process NAME where it stands; it keeps its connections and says nothing."""
+    from xdb.testnet import network  # noqa: PLC0415  # not for --help
+
+    network.pause(_place(directory), name)
+    _done(name, "paused")
+
+
+@click.command(short_help="Let a paused process go on.")
+@_NAME
+@_DIRECTORY
+@common
+def resume(name: str, directory: Path | None) -> None:
+    """Let the paused process NAME go on."""
+    from xdb.testnet import network  # noqa: PLC0415  # not for --help
+
+    network.resume(_place(directory), name)
+    _done(name, "goes on")
+
+
+@click.command(short_help="Stop a process and start it again.")
+@_NAME
+@_DIRECTORY
+@common
+def restart(name: str, directory: Path | None) -> None:
+    """Stop the process NAME if it runs, start it, and return when it serves."""
+    from xdb.testnet import network  # noqa: PLC0415  # not for --help
+
+    network.restart(_place(directory), name)
+    _done(name, "restarted")
+
+
+@click.command(short_help="Stop everything.")
+@_DIRECTORY
+@click.option("--remove", is_flag=True, help="Remove its files, too: all that was stored.")
+@common
+def down(directory: Path | None, *, remove: bool) -> None:
+    """Stop the network. Its files stay, and `up` starts it again with all that is in it."""
+    from xdb.testnet import network  # noqa: PLC0415  # not for --help
+
+    place = _place(directory)
+    if remove:
+        network.destroy(place)
+    else:
+        network.stop(place)
+    at = state()
+    at.document({"directory": str(place), "removed": remove})
+    at.say(f"{place}: stopped{' and removed' if remove else ''}")
+    if not remove:
+        at.note("it starts again with `testnet up`, `testnet down --remove` removes it")
+
+
+def _place(directory: Path | None) -> Path:
+    if directory is not None:
+        return directory.absolute()
+    from xdb.client.context import testnet_directory  # noqa: PLC0415  # not for --help
+
+    return testnet_directory(os.environ)
+
+
+def _tell(at: State, processes: "Sequence[ProcessStatus]", place: Path) -> None:
+    found = [{**document(each), "state": _state(each)} for each in processes]
+    at.document({"directory": str(place), "processes": found})
+    if at.json:
+        return
+    rows = [
+        [
+            each.name,
+            each.role,
+            _state(each),
+            str(each.pid or "-"),
+            each.address,
+            each.id,
+        ]
+        for each in processes
+    ]
+    show(at, _COLUMNS, rows)
+
+
+def _tell_context(at: State, place: Path) -> None:
+    from xdb.client.context import find_context  # noqa: PLC0415  # not for --help
+
+    own = place / "context.toml"
+    if find_context() != own:
+        at.note(f"xdb-cli uses it after:\n  export XDB_CONTEXT={own}")
+
+
+def _state(process: "ProcessStatus") -> str:
+    if process.pid is None:
+        return "stopped"
+    return "paused" if process.paused else "running"
+
+
+def _done(name: str, what: str) -> None:
+    at = state()
+    at.document({"process": name, "state": what})
+    at.say(f"{name}: {what}")
