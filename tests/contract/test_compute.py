@@ -2,7 +2,11 @@
 
 import asyncio
 import os
+import select
 import signal
+import subprocess
+import sys
+import textwrap
 
 import pytest
 
@@ -97,6 +101,59 @@ async def test_a_cancelled_caller_leaves_the_worker_in_order(local):
     with pytest.raises(asyncio.CancelledError):
         await task
     assert await local.in_process(length, b"abcd") == 4
+
+
+PARENT = textwrap.dedent("""
+    import asyncio, os, time
+    from tests.contract.test_compute import pid
+    from xdb.runtime.compute import LocalCompute
+
+    async def main():
+        compute = LocalCompute(workers=1)
+        print(await compute.in_process(pid, b""), flush=True)
+        await compute.in_thread(time.sleep, 600)
+
+    asyncio.run(main())
+""")
+
+
+def test_no_worker_outlives_its_parent():
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        worker = os.pidfd_open(int(parent.stdout.readline()))
+        parent.kill()
+        select.select([worker], [], [])
+        os.close(worker)
+
+
+async def test_nothing_is_taken_after_close():
+    compute = LocalCompute(workers=1)
+    await compute.in_process(length, b"abc")
+    compute.close()
+    compute.close()
+    with pytest.raises(UnavailableError, match="about to end"):
+        await compute.in_process(length, b"abc")
+    with pytest.raises(UnavailableError, match="about to end"):
+        await compute.in_thread(pow, 2, 3)
+
+
+def shout(_source):
+    print("into the middle of the answers")  # noqa: T201
+    return 1
+
+
+async def test_what_a_worker_prints_does_no_harm(local):
+    assert [await local.in_process(shout, b"") for _ in range(3)] == [1, 1, 1]
+
+
+async def test_a_worker_finds_what_its_parent_finds(tmp_path, monkeypatch):
+    (tmp_path / "xdb").mkdir()
+    (tmp_path / "xdb" / "__init__.py").write_text("raise ImportError('a trap')")
+    monkeypatch.chdir(tmp_path)
+    compute = LocalCompute(workers=1)
+    assert await compute.in_process(length, b"abc") == 3
+    compute.close()
 
 
 async def test_no_worker_outlives_close():

@@ -32,9 +32,11 @@ class LocalCompute:
         self._workers = [_Worker() for _ in range(workers)]
         self._idle = list(self._workers)
         self._free = asyncio.Semaphore(workers)
+        self._closed = False
 
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See `Compute`."""
+        self._check_open()
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, partial(work, *args, **kwargs))
 
@@ -62,14 +64,20 @@ class LocalCompute:
 
     def close(self) -> None:
         """Ends workers and threads; work under way is finished first."""
+        self._closed = True
         self._exchanges.shutdown()
         self._threads.shutdown()
         for each in self._workers:
             each.close()
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise UnavailableError("this process is about to end: try again later")
+
     async def _exchange(self, call: Callable[[], "_Call"]) -> tuple[bytes, Any]:
         loop = asyncio.get_running_loop()
         async with self._free:
+            self._check_open()
             chosen = self._idle.pop()
             running = loop.run_in_executor(self._exchanges, chosen.run, call())
             try:
@@ -144,10 +152,12 @@ class _Worker:
     def _start(self) -> subprocess.Popen[bytes]:
         self._shared = os.memfd_create("xdb-worker")
         self._process = subprocess.Popen(  # noqa: S603  # this very interpreter
-            [sys.executable, "-m", "xdb.runtime.worker", str(self._shared)],
+            [sys.executable, "-P", "-m", "xdb.runtime.worker", str(self._shared)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=[self._shared],
+            # it finds the same modules as this process, wherever it was started
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
         )
         return self._process
 

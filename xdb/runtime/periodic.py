@@ -59,15 +59,16 @@ class Periodic(Generic[R]):
         """Goes on until cancelled."""
         pause = FIRST_PAUSE
         due = self.clock.monotonic() + (0.0 if self.at_once else self._fraction() * self.every)
+        await self._wait_until(due)
         while True:
-            await self._wait_until(due)
             if await self.cycle():
                 pause = FIRST_PAUSE
-                jitter = (self._fraction() - 0.5) * 2 * JITTER * self.every
-                due = max(due + self.every, self.clock.monotonic()) + jitter
+                due = max(due + self.every, self.clock.monotonic())
+                await self._wait_until(due + (2 * self._fraction() - 1) * JITTER * self.every)
             else:
                 due = self.clock.monotonic() + pause
                 pause = min(2 * pause, LONGEST_PAUSE)
+                await self._wait_until(due)
 
     async def cycle(self) -> bool:
         """One cycle; False when it ended in a bug."""
