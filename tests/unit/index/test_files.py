@@ -65,6 +65,16 @@ async def test_a_live_file_is_found_by_its_name_until_it_ends(world):
     assert found() is None
 
 
+async def test_a_name_taken_over_stays_when_its_former_file_is_released(world):
+    first = world.publish(world.alice, "t0", name="report")
+    await world.pass_time(DAY + RETENTION)
+    second = world.publish(world.alice, "t1", name="report")
+    world.call(world.bob, Release(first.id))
+    await world.follow()
+    found = world.index.live_file(world.alice.address, tag("ns"), tag("report"))
+    assert found.record.file == second.id
+
+
 async def test_statuses_change_with_time_alone(world):
     draft = world.publish(world.alice, "t0")
     deleted = world.publish(world.alice, "t1")

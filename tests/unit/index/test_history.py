@@ -196,6 +196,18 @@ async def test_an_event_that_makes_no_sense_hides_no_other(world):
     assert Index(world.kv, world.parameters).poisoned == len(poison) + 1
 
 
+async def test_poison_leaves_nothing_half_done(world):
+    events = await published(world)
+    await world.follow()
+    event = next(event for event in events if isinstance(event, FilePublished))
+    bad = replace(event, file=GHOST, replaces=event.file, root=b"short")
+    height = world.index.head.height
+    beat = HeartbeatSeen(world.nodes[0].node)
+    await world.index.apply(BlockEvents(height + 1, world.now, (bad, beat)))
+    assert world.index.poisoned == 1
+    assert world.index.file(event.file).record.deleted == 0
+
+
 async def test_an_event_without_a_view_is_no_poison(world):
     await world.follow()
     height = world.index.head.height

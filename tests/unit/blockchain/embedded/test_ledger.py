@@ -6,6 +6,7 @@ import pytest
 from xdb.blockchain.embedded.blocks import Transaction, read_block, write_block
 from xdb.blockchain.embedded.execution import execute_block
 from xdb.blockchain.embedded.ledger import OUTCOME_KEPT
+from xdb.blockchain.embedded.opening import open_ledger
 from xdb.blockchain.embedded.records import BLOCKS, EVIDENCE, HEAD_KEY, OUTCOMES, numbered
 from xdb.core.envelope import envelope_digest
 from xdb.core.rules import Context
@@ -18,10 +19,12 @@ from xdb.errors import (
 )
 from xdb.model.calls import Heartbeat
 from xdb.model.events import HeartbeatSeen
+from xdb.model.ids import Digest
 from xdb.model.refusal import Refusal
 from xdb.ports.blockchain import BlockEvents
 from xdb.store.kv import open_kv
 from xdb.store.kv_memory import MemoryKeyValue
+from xdb.testing.compute import InlineCompute
 from xdb.testing.embedded import SEQUENCER, block, envelope, genesis, ledger
 from xdb.testing.keys import NamedKey
 from xdb.testing.registry import START, node_call
@@ -42,6 +45,18 @@ class FailingKeyValue(MemoryKeyValue):
         await super().write(batch, sync=sync)
         if self.fails:
             raise UnavailableError("the disk failed")
+
+
+class RecordingKeyValue(MemoryKeyValue):
+    """Remembers what was to be synced."""
+
+    def __init__(self):
+        super().__init__()
+        self.synced = []
+
+    async def write(self, batch, *, sync):
+        self.synced.append(sync)
+        await super().write(batch, sync=sync)
 
 
 def register(name="a", deadline=START + 60):
@@ -201,6 +216,16 @@ async def test_who_waits_for_a_height_gets_it():
     await waiting
 
 
+async def test_blocks_are_synced_unless_a_follower_is_told_not_to():
+    kv = RecordingKeyValue()
+    source = await grown([register()], kv=kv)
+    assert kv.synced == [True, True]
+    kv = RecordingKeyValue()
+    follower = await open_ledger(kv, GENESIS, InlineCompute(), sync=False)
+    await follower.append(source.block(1))
+    assert kv.synced == [True, False]
+
+
 async def test_events_of_a_later_version_are_left_out():
     kv = MemoryKeyValue()
     made = await grown([register()], [beat("b")], kv=kv)
@@ -259,6 +284,17 @@ async def test_damage_is_noticed_when_opening_and_said_with_the_remedy(damage):
     await grown([register()], [beat("b")], [beat("c")], kv=kv)
     await kv.write(damage(kv), sync=True)
     with pytest.raises(CorruptFileError, match=r"fetched again.*promote a follower"):
+        await ledger(GENESIS, kv)
+
+
+async def test_a_first_block_that_does_not_follow_the_genesis_is_noticed():
+    kv = MemoryKeyValue()
+    await ledger(GENESIS, kv)
+    data = block(GENESIS, 1, Digest(bytes(32)))
+    made = read_block(data, GENESIS.deployment, GENESIS.sequencer).header
+    head = (1).to_bytes(8, "big") + made.id + START.to_bytes(8, "big")
+    await kv.write({numbered(BLOCKS, 1): data, HEAD_KEY: head}, sync=True)
+    with pytest.raises(CorruptFileError, match="does not follow the genesis"):
         await ledger(GENESIS, kv)
 
 

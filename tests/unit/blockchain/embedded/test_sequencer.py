@@ -272,6 +272,18 @@ async def test_a_sender_over_its_rate_has_to_wait_and_no_other_has():
             await made.submit(NODE, Heartbeat(NODE.node), "4")
 
 
+async def test_nobody_saves_up_more_than_a_burst():
+    clock = FakeClock(START)
+    config = SequencerConfig(calls_per_second=2, burst=3)
+    async with running(config, clock=clock) as made:
+        await made.submit(NODE, Heartbeat(NODE.node), "0")
+        await clock.advance(1.4)
+        for n in range(1, 4):
+            await made.submit(NODE, Heartbeat(NODE.node), str(n))
+        with pytest.raises(OverloadedError):
+            await made.submit(NODE, Heartbeat(NODE.node), "4")
+
+
 async def test_senders_who_could_burst_are_forgotten():
     clock = FakeClock(START)
     async with running(SequencerConfig(burst=10), clock=clock) as made:
