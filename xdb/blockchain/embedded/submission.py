@@ -111,7 +111,7 @@ class EmbeddedRegistry:
                 outcome = await within(self._clock, self._config.answer, peer.submit(envelope))
             except OverloadedError as error:
                 attempts.error = error
-            except UnavailableError as error:
+            except (UnavailableError, IntegrityError) as error:
                 attempts.error, attempts.lost = error, True
             except AuthError as error:
                 attempts.error, denied = error, denied + 1
@@ -128,7 +128,7 @@ class EmbeddedRegistry:
             self._peers.insert(0, peer)
 
     async def _included(self, outcome: Outcome) -> Inclusion:
-        if outcome.height:
+        if outcome.height or outcome.refusal is Refusal.NONE:
             outcome = await self._confirmed(outcome)
         if outcome.refusal is Refusal.EXPIRED:
             raise UnavailableError(f"the call was not taken in time: try again ({outcome.reason})")

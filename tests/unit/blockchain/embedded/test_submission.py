@@ -129,6 +129,13 @@ async def test_a_server_that_comes_back_is_found():
         assert (await task).height
 
 
+async def test_a_server_that_answers_nonsense_is_passed_over():
+    async with net() as made:
+        broken = Failing(IntegrityError("refusal 999"))
+        included = await made.call(made.registry(broken, made.source), node_call(NODE))
+        assert included.height == 1
+
+
 async def test_when_nobody_answers_the_outcome_is_unknown():
     async with net() as made:
         with pytest.raises(TimeoutExpiredError, match="takes effect before chain time"):
@@ -175,6 +182,9 @@ async def test_a_node_that_is_behind_signs_again_with_a_later_deadline():
 
 async def test_a_server_that_invents_an_inclusion_is_not_believed():
     async with net() as made:
+        nowhere = Lying(made.source, refusal=Refusal.NONE, height=0)
+        with pytest.raises(IntegrityError, match="and it is not"):
+            await made.call(made.registry(nowhere), Heartbeat(NODE.node))
         liar = Lying(made.source, refusal=Refusal.NONE)
         with pytest.raises(RefusedCallError, match="not registered"):
             await made.call(made.registry(liar), Heartbeat(NODE.node))
