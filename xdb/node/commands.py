@@ -17,6 +17,9 @@ from xdb.runtime.memory import keep_large_buffers
 def carry_out(options: argparse.Namespace) -> None:
     """One invocation from configuration to end."""
     keep_large_buffers()
+    if options.role == "genesis":
+        _found(options)
+        return
     role = "storage" if options.role == "run" else options.role
     config: Any = load(kind_of(role), options.config, os.environ)
     _set_up_logs(config.log)
@@ -44,6 +47,14 @@ def _daemon(role: str) -> Any:  # noqa: ANN401  # one of three modules of the sa
     from xdb.node.daemons import owner  # noqa: PLC0415
 
     return owner
+
+
+def _found(options: argparse.Namespace) -> None:
+    from xdb.node.founding import found  # noqa: PLC0415  # once in the life of a chain
+    from xdb.runtime.clock import SystemClock  # noqa: PLC0415
+
+    genesis = found(options.name, options.sequencer, options.set, options.out, SystemClock())
+    _say(f"{options.out}: chain {genesis.deployment.chain.hex()}; give everybody a copy")
 
 
 def _promote(prepared: Any, options: argparse.Namespace) -> None:  # noqa: ANN401  # chain's

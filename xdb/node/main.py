@@ -74,12 +74,28 @@ def _parser() -> argparse.ArgumentParser:
     once = roles.add_parser("run", help="one cycle of one task of a storage node that is stopped")
     once.add_argument("--once", required=True, metavar="TASK", help="heartbeat or collector")
     _add_config(once)
+    _add_founding(roles.add_parser("genesis", help="writes the genesis of a new embedded chain"))
     return parser
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", required=True, type=Path, metavar="FILE", help="TOML; samples in configs/"
+    )
+
+
+def _add_founding(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--name", required=True, help="of the chain, for people")
+    parser.add_argument(
+        "--sequencer", required=True, type=Path, metavar="KEYSTORE", help="whose key signs blocks"
+    )
+    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="genesis.toml")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter other than its default, such as epoch=30min; may be given again",
     )
 
 

@@ -132,9 +132,7 @@ def _uploader(
         journal=journal,
         preparation=Preparation(key.address, deployment, index, key, journal, survey, entropy),
         sending=Sending(settings.upload, ports.compute),
-        recording=Recording(
-            key.address, deployment, index, key, holders, publisher, ports.compute
-        ),
+        recording=Recording(key.address, deployment, index, key, holders, publisher, ports.compute),
     )
 
 

@@ -6,7 +6,9 @@ import socket
 
 import pytest
 
+from xdb.blockchain.embedded.genesis import load_genesis
 from xdb.node.main import FAILED, MISCONFIGURED, main
+from xdb.store.keystore import keystore_address
 from xdb.store.lock import DirectoryLock
 from xdb.testnet.create import Options, create
 from xdb.testnet.layout import Layout
@@ -157,3 +159,37 @@ def test_version(node):
     code, said = node("--version")
     assert code == 0
     assert said.startswith("xdb-node ")
+
+
+def test_genesis(net, node, tmp_path):
+    keystore, out = net.directory / "chain" / "sequencer.json", tmp_path / "genesis.toml"
+    arguments = ("genesis", "--name", "mine", "--sequencer", keystore, "--out", out)
+    code, said = node(*arguments, "--set", "epoch=30min", "--set", "leaves_per_epoch=5")
+    made = load_genesis(out)
+    assert code == 0
+    assert made.deployment.chain.hex() in said
+    assert (made.name, made.parameters.epoch, made.parameters.leaves_per_epoch) == ("mine", 1800, 5)
+    assert made.sequencer == keystore_address(keystore)
+    code, said = node(*arguments)
+    assert code == MISCONFIGURED
+    assert "is there already" in said
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("epoch", "write NAME=VALUE"),
+        ("epoc=5", "unknown parameter; did you mean 'epoch'?"),
+        ("beacons=5", "unknown parameter"),
+        ("epoch=soon", "is not a duration"),
+        ("retention=60", "is shorter than two epochs"),
+    ],
+)
+def test_wrong_parameter(net, node, tmp_path, setting, expected):
+    keystore, out = net.directory / "chain" / "sequencer.json", tmp_path / "genesis.toml"
+    code, said = node(
+        "genesis", "--name", "x", "--sequencer", keystore, "--out", out, "--set", setting
+    )
+    assert code == MISCONFIGURED
+    assert expected in said
+    assert not out.exists()
