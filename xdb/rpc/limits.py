@@ -30,7 +30,7 @@ class Limits:
     calls: int = 1024  # calls at once in all
     calls_per_source: int = 256  # calls at once from one network address
     handshake: Seconds = 5.0
-    silence: Seconds = 5.0  # for the next message of a caller, or for it to take ours
+    silence: Seconds = 10.0  # for the next message of a caller, or for it to take ours
     longest: Seconds = 120.0  # a whole call without bulk data
     pace: Size = 64 << 10  # bytes per second, at least, over a whole bulk call
     patience: Seconds = 5.0  # until there is memory for a bulk call
