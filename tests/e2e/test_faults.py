@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -62,7 +63,7 @@ def wait_until(holds, seconds=60):
 # ---------------------------------------------------------------- a node lost
 
 
-@pytest.mark.parametrize("after", [0, 3 * MIB, 7 * MIB])
+@pytest.mark.parametrize("after", [0, 3 * MIB])
 async def test_a_node_killed_in_the_middle_of_an_upload(spare, after):
     data, killed, notes = bytes_of(f"lost {after}", 8 * MIB), [], []
 
@@ -86,10 +87,10 @@ async def test_a_node_killed_in_the_middle_of_an_upload(spare, after):
 # ---------------------------------------------------------------- the owner lost
 
 
-@pytest.mark.parametrize("moment", [0.05, 0.2, 0.4, 0.7, 1.0])
+@pytest.mark.parametrize("moment", [0.1, 0.5, 0.9])
 async def test_the_owner_killed_in_the_middle_resumes(spare, moment):
     """The moments are parts of what an undisturbed upload took."""
-    data = bytes_of("owner", 24 * MIB)
+    data = bytes_of("owner", 6 * MIB)
     async with client_of(spare) as client:
         began = time.monotonic()
         await client.upload(data, "ns", "undisturbed")
@@ -146,7 +147,7 @@ def killer(pid, number):
 
 
 def _traced(pid):
-    with open(f"/proc/{pid}/status") as status:
+    with Path(f"/proc/{pid}/status").open() as status:
         return any(line.startswith("TracerPid:") and line.split()[1] != "0" for line in status)
 
 
@@ -155,26 +156,32 @@ def alive(net, name):
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
-async def test_a_node_killed_at_every_durable_step(spare):
-    """Of an upload of two slices and a manifest, until it gets through unharmed."""
-    kept, number, unharmed = {}, 0, False
-    while not unharmed:
-        number += 1
+async def test_a_node_killed_at_every_durable_step(make_net):
+    """Of an upload that needs it, which is repeated when it is back."""
+    net, kept = make_net(nodes=2), {}
+    net.start()
+    async with client_of(net) as client:
+        await client.namespaces.create("ns", copies(2))
+    for number in range(1, 100 if os.environ.get("XDB_LONG") else 6):
         name, data = f"f{number}", bytes_of(f"step {number}", 100_000)
-        strace = killer(spare.status()["node-1"].pid, number)
+        upload_id = os.urandom(16)
+        strace = killer(net.status()["node-1"].pid, number)
         try:
-            async with client_of(spare) as client:
-                await client.upload(data, "ns", name)
-            kept[name] = data
-            unharmed = alive(spare, "node-1")
+            async with client_of(net) as client:
+                with contextlib.suppress(XdbError):
+                    await client.upload(_once(data), "ns", name, upload_id=upload_id)
+            died = not alive(net, "node-1")
         finally:
             strace.send_signal(signal.SIGTERM)
             strace.communicate()
-        spare.start()
-        if number >= (24 if os.environ.get("XDB_LONG") else 8):
+        net.start()
+        async with client_of(net) as client:
+            await client.upload(data, "ns", name, upload_id=upload_id)
+        kept[name] = data
+        if not died:
             break
     assert number > 3
-    await all_good(spare, kept)
+    await all_good(net, kept)
 
 
 # ---------------------------------------------------------------- a full disk
@@ -219,7 +226,7 @@ async def test_a_disk_that_fills_up(small_disk):
             assert net.status()["node-1"].address not in {slot.address for slot in stored.slots}
         assert alive(net, "node-1")
         net.kill("node-2")
-        with pytest.raises((PlacementError, UnavailableError), match="full|room|bytes left"):
+        with pytest.raises((PlacementError, UnavailableError), match=r"full|room|bytes left"):
             await client.upload(bytes(4 * MIB), "ns", "too much")
         net.start()
         filler.unlink()

@@ -104,6 +104,14 @@ class NodeSurvey:
         self._answers.pop(node, None)
         self._made = None
 
+    async def reconsidered(self) -> Candidates:
+        """Candidates after asking again whoever did not answer: it may be back by now."""
+        for node, (_, answer) in list(self._answers.items()):
+            if isinstance(answer, str):
+                del self._answers[node]
+        self._made = None
+        return await self.candidates()
+
     async def _ask_all(self, views: list[NodeView]) -> None:
         """Asks whoever was not asked lately; waits only for those never asked, and not long."""
         for view in views:

@@ -120,6 +120,8 @@ class Namespaces:
     async def _check_policy(self, redundancy: Redundancy) -> None:
         found = await self.survey.candidates()
         if len(found.nodes) < redundancy.total:
+            found = await self.survey.reconsidered()
+        if len(found.nodes) < redundancy.total:
             why = found.why_not()
             raise PlacementError(
                 f"a policy of {redundancy.total} slots needs as many nodes, "

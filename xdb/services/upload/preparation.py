@@ -1,5 +1,6 @@
 """Before data is taken: may this be uploaded, under which keys, and to whom?"""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from xdb.core import keyring
@@ -150,6 +151,9 @@ class Preparation:
 
     async def _place(self, count: int, size: int, file: FileId) -> tuple[NodeId, ...]:
         found = await self.survey.candidates()
+        with suppress(PlacementError):
+            return place(found.nodes, count, size, file)
+        found = await self.survey.reconsidered()
         try:
             return place(found.nodes, count, size, file)
         except PlacementError as error:
