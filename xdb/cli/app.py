@@ -64,9 +64,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _report(error: Exception, options: State) -> int:
-    if isinstance(error, click.ClickException):
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return Exit.USAGE
+    if isinstance(error, click.ClickException):
+        ctx = error.ctx if isinstance(error, click.UsageError) else None
+        hint = f" (see: {ctx.command_path} --help)" if ctx else ""
+        return _failed(error, Exit.USAGE, f"{error.format_message().rstrip('.')}{hint}", options)
     if isinstance(error, XdbError):
         return _failed(error, exit_of(error), str(error), options)
     if isinstance(error, OSError):

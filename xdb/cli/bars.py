@@ -15,7 +15,7 @@ from xdb.runtime.clock import SystemClock
 
 MOST_HOLDERS = 8
 """Holders that are shown one by one."""
-BAR = 30
+BAR = 22
 _SETTLED = 1.0  # seconds until a speed says something
 
 
@@ -61,6 +61,12 @@ class Bars:
         """See `Display`."""
         self._console.print(Text(words.printable(text)))
 
+    def fail(self, text: str) -> None:
+        """See `Display`."""
+        self._console.print(
+            Text("failed: ", style="bold red").append(text, style="not bold default")
+        )
+
     def _render(self) -> RenderableType:
         view = self._view
         if view is None:
@@ -95,10 +101,10 @@ class Bars:
         moved = view.done - (self._first or 0)
         if took < _SETTLED or moved <= 0:
             return ""
-        pace = f"{view.write(moved / took)}/s"
+        pace = f"{moved / took:.1f}/s" if view.unit else words.speed(moved, took)
         if view.total is None or view.done >= view.total:
             return pace
-        return f"{pace}  {words.span((view.total - view.done) * took / moved)}"
+        return f"{pace}  {words.span((view.total - view.done) * took / moved)} left"
 
 
 def _holder(slot: int, node: bytes, size: int) -> Text:

@@ -51,7 +51,7 @@ def download(file: str, target: str | None, span: Span | None, *, force: bool) -
     took, here = now() - began, result.length - result.resumed
     at.say(f"{words.printable(str(path))}: {words.size(result.length)}, {_checked(result)}")
     resumed = f", {words.size(result.resumed)} were here already" if result.resumed else ""
-    at.note(f"{words.span(took)}, {words.speed(here, took)}{resumed}")
+    at.note(f"{words.duration(took)}, {words.speed(here, took)}{resumed}")
 
 
 def _fetch(at: State, file: str, path: Path | None, span: Span, *, force: bool) -> Downloaded:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from xdb.cli import words
-from xdb.cli.documents import document
+from xdb.cli.documents import document, plain
 from xdb.cli.exits import Exit, exit_of
 from xdb.cli.parsing import EXPIRES
 from xdb.cli.session import converse, now
@@ -69,8 +69,8 @@ def rm(files: tuple[str, ...], *, yes: bool) -> int:
                 if len(files) == 1:
                     raise
                 errors.append(error)
-                at.note(f"failed: {words.printable(file)}: {error}")
-                at.document({"ref": file, "error": str(error)})
+                at.fail(f"{words.printable(file)}: {error}")
+                at.document({"ref": file, "error": plain(error)})
                 continue
             at.document(document(deleted))
             at.say(f"{words.printable(deleted.ref)}: deleted")
@@ -127,7 +127,10 @@ def mv(file: str, new: str, description: str | None) -> None:
             return await client.rename(found, name, description)
         return await _across(client, found, namespace, name, description)
 
-    _tell(state(), converse(state(), body), "is its name now")
+    at = state()
+    made = converse(at, body)
+    at.document(document(made))
+    at.say(f"{words.printable(file)} is {words.printable(made.ref)} now")
 
 
 async def _across(

@@ -138,13 +138,14 @@ def info(name: str) -> None:
 
 def _tell(at: State, found: NamespaceInfo, what: str) -> None:
     at.document(document(found))
-    at.say(f"{words.printable(found.name)}: {what}, {_explained(found.redundancy)}")
+    at.say(f"namespace {words.printable(found.name)} {what}: {_explained(found.redundancy)}")
 
 
 def _explained(policy: Redundancy) -> str:
     if policy.required == policy.total:
-        return f"{words.policy(policy)}: no node may be lost"
-    return f"{words.policy(policy)}: any {policy.required} of {policy.total} nodes restore a file"
+        return f"{words.policy(policy)}, no node may be lost"
+    verb = "restores" if policy.required == 1 else "restore"
+    return f"{words.policy(policy)}, any {policy.required} of {policy.total} nodes {verb} a file"
 
 
 def _policy(copies: int | None, erasure: Redundancy | None) -> Redundancy | None:

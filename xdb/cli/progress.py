@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Protocol
 
 from xdb.cli import words
 from xdb.cli.state import State
+from xdb.runtime.clock import SystemClock
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from xdb.client.directory import DirectoryProgress
     from xdb.client.records import DownloadProgress, ReplicaCheck, UploadProgress
+    from xdb.ports.clock import Clock
 
 STAGES = ("sending", "stored", "published", "final")
 """What an upload reaches, in this order."""
 
-_STEP = 10
-"""Per cent between two plain lines."""
-_UNKNOWN_STEP = 64 << 20
-"""Bytes between two plain lines when nobody knows how many there will be."""
+PACE = 2.0
+"""Seconds between two plain lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class View:
     title: str
     done: int
     total: int | None
-    write: Callable[[float], str] = words.size
+    unit: str = ""  # such as replicas; bytes when empty
     stage: str = ""  # one of STAGES
     last: str = ""  # the stage that ends it
     holders: tuple[tuple[int, bytes, int], ...] = ()  # slot, node, durable bytes
@@ -43,9 +43,11 @@ class View:
 
     @property
     def amount(self) -> str:
-        """`12.3 MiB of 27.1 MiB`."""
-        done = self.write(self.done)
-        return done if self.total is None else f"{done} of {self.write(self.total)}"
+        """`12.3 MiB of 27.1 MiB`, `3 of 12 replicas`."""
+        if self.unit:
+            return f"{self.done:,} of {self.total:,} {self.unit}"
+        done = words.size(self.done)
+        return done if self.total is None else f"{done} of {words.size(self.total)}"
 
     @property
     def percent(self) -> int | None:
@@ -66,9 +68,16 @@ class Display(Protocol):
         """Says something that stays."""
         ...
 
+    def fail(self, text: str) -> None:
+        """Says what went wrong with one of several things."""
+        ...
+
 
 class Silence:
-    """Shows nothing."""
+    """Shows nothing but failures."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
 
     def show(self, view: View) -> None:
         """See `Display`."""
@@ -76,13 +85,18 @@ class Silence:
     def note(self, text: str) -> None:
         """See `Display`."""
 
+    def fail(self, text: str) -> None:
+        """See `Display`."""
+        self._state.fail(text)
+
 
 class Lines:
-    """A line at every tenth and at every stage."""
+    """A line at every stage, and one now and then in between."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, clock: "Clock") -> None:
         self._state = state
-        self._step = -1
+        self._clock = clock
+        self._last = clock.monotonic()
         self._stage = ""
 
     def show(self, view: View) -> None:
@@ -92,17 +106,20 @@ class Lines:
                 self._stage = view.stage
                 self._state.note(f"{view.title}: {view.stage}")
             return
-        percent = view.percent
-        step = view.done // _UNKNOWN_STEP if percent is None else percent // _STEP
-        if step > self._step and view.done:
-            self._step = step
-            share = "" if percent is None else f" ({percent}%)"
-            beside = f", {view.beside}" if view.beside else ""
-            self._state.note(f"{view.title}: {view.amount}{share}{beside}")
+        if self._clock.monotonic() - self._last < PACE:
+            return
+        self._last = self._clock.monotonic()
+        share = "" if view.percent is None else f" ({view.percent}%)"
+        beside = f", {view.beside}" if view.beside else ""
+        self._state.note(f"{view.title}: {view.amount}{share}{beside}")
 
     def note(self, text: str) -> None:
         """See `Display`."""
         self._state.note(text)
+
+    def fail(self, text: str) -> None:
+        """See `Display`."""
+        self._state.fail(text)
 
 
 @contextmanager
@@ -110,13 +127,13 @@ def display(state: State) -> Iterator[Display]:
     """The display that fits where standard error goes."""
     chosen: AbstractContextManager[Display]
     if state.json or state.quiet:
-        chosen = nullcontext(Silence())
+        chosen = nullcontext(Silence(state))
     elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         from xdb.cli.bars import Bars  # noqa: PLC0415  # rich is slow to import
 
         chosen = Bars()
     else:
-        chosen = nullcontext(Lines(state))
+        chosen = nullcontext(Lines(state, SystemClock()))
     with chosen as shown:
         yield shown
 
@@ -162,6 +179,4 @@ def uploading_directory(shown: Display, title: str) -> "Callable[[DirectoryProgr
 
 def verifying(shown: Display, title: str) -> "Callable[[ReplicaCheck], None]":
     """Shows a verification."""
-    return lambda check: shown.show(
-        View(title, check.checked, check.total, lambda count: words.plural(int(count), "replica"))
-    )
+    return lambda check: shown.show(View(title, check.checked, check.total, "replicas"))

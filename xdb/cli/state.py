@@ -33,6 +33,12 @@ class State:
         if not self.json and not self.quiet:
             click.echo(text, err=True, color=has_colours(err=True))
 
+    def fail(self, text: str) -> None:
+        """What went wrong with one of several things, on standard error; JSON says it itself."""
+        if not self.json:
+            label = click.style("failed:", fg="red", bold=True)
+            click.echo(f"{label} {text}", err=True, color=has_colours(err=True))
+
     def document(self, value: object) -> None:
         """One JSON document or line, with --json."""
         if self.json:

@@ -155,11 +155,13 @@ def _tell(at: State, file: FileInfo, took: float, order: Order) -> None:
     nodes = words.plural(len({slot.node for slot in file.slots}), "node")
     reached = "final" if order.is_final else "published"
     at.say(f"{words.printable(file.ref)}: {words.size(file.size)} on {nodes}, {reached}")
-    at.note(f"{words.span(took)}, {words.speed(file.size, took)}, expires {words.day(file.expiry)}")
+    at.note(
+        f"{words.duration(took)}, {words.speed(file.size, took)}, expires {words.day(file.expiry)}"
+    )
 
 
 def _directory(at: State, order: Order) -> int:
-    counts: dict[str, int] = {}
+    counts = dict.fromkeys(("uploaded", "unchanged", "skipped", "failed"), 0)
     size, began = 0, now()
     with display(at) as shown:
 
@@ -175,22 +177,22 @@ def _directory(at: State, order: Order) -> int:
             )
             async with aclosing(results):
                 async for result in results:
-                    counts[result.outcome.value] = counts.get(result.outcome.value, 0) + 1
+                    counts[result.outcome.value] += 1
                     if result.file is not None and result.outcome.value == "uploaded":
                         size += result.file.size
                     _entry(at, shown, result)
 
         converse(at, body)
     took = now() - began
-    told = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items())
+    told = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items() if count)
     at.say(f"{words.printable(order.path)}: {told or 'no files'}")
-    at.note(f"{words.size(size)} in {words.span(took)}, {words.speed(size, took)}")
-    return Exit.PARTLY if counts.get("failed") else Exit.OK
+    at.note(f"{words.size(size)} in {words.duration(took)}, {words.speed(size, took)}")
+    return Exit.PARTLY if counts["failed"] else Exit.OK
 
 
 def _entry(at: State, shown: Display, result: "DirectoryResult") -> None:
     at.document(document(result))
     if result.outcome.value == "failed":
-        shown.note(f"failed: {words.printable(str(result.path))}: {result.error}")
+        shown.fail(f"{words.printable(str(result.path))}: {result.error}")
     elif result.outcome.value == "skipped":
         shown.note(f"skipped: {words.printable(str(result.path))}: neither file nor directory")

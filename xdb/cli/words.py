@@ -1,7 +1,7 @@
 """Values as people read them."""
 
 import unicodedata
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from xdb.model.registry import Coding, Redundancy
 
@@ -66,18 +66,18 @@ def span(seconds: float) -> str:
         if seconds < end:
             return f"{int(seconds // unit)} {name}"
     if seconds < 2 * _YEAR:
-        return plural(int(seconds // _DAY), "day")
-    return plural(int(seconds // _YEAR), "year")
+        return plural(round(seconds / _DAY), "day")
+    return plural(round(seconds / _YEAR), "year")
+
+
+def duration(seconds: float) -> str:
+    """`1.4 s`, `5 min`."""
+    return f"{seconds:.1f} s" if seconds < 2 * _MINUTE else span(seconds)
 
 
 def spelled(time: datetime | None, now: float) -> str:
     """`2027-01-31 12:00:00 UTC, in 364 days`."""
     return f"{moment(time)}, {relative(time, now)}" if time else "-"
-
-
-def seconds_in(length: timedelta) -> int:
-    """Whole seconds."""
-    return int(length.total_seconds())
 
 
 def policy(redundancy: Redundancy) -> str:

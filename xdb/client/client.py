@@ -74,7 +74,9 @@ class Client:
         self._connections = Connections(config)
         requests = RequestSigner(signer, context.deployment, clock, entropy)
         whom = f"owner node {context.endpoint.address}"
-        party = Party(whom, context.endpoint, self._connections, context.owner, requests)
+        party = Party(
+            whom, context.endpoint, self._connections, context.owner, requests, terse=True
+        )
         self._owner = Owner(party, clock, entropy, PATIENCE)
         self._uploads = Uploads(self._owner)
         self.namespaces = Namespaces(self._owner)

@@ -24,13 +24,17 @@ READY = "xdb-ready"
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """Whom we talk to, in messages `whom`. Without signer and audience, requests go unsigned."""
+    """Whom we talk to, in messages `whom`. Without signer and audience, requests go unsigned.
+
+    `terse` is for the one party whose words need no name before them.
+    """
 
     whom: str
     endpoint: Endpoint
     connections: Connections
     audience: Address | None = None
     signer: RequestSigner | None = None
+    terse: bool = False
 
     def sign(self, method: str, request: bytes) -> RequestMetadata:
         """The metadata beside `request`."""
@@ -45,7 +49,7 @@ class Party:
             async with self.connections.use(self.whom, self.endpoint) as channel:
                 yield channel
         except grpc.aio.AioRpcError as error:
-            raise restore(error, self.whom) from error
+            raise restore(error, self.whom, terse=self.terse) from error
 
     async def ask(self, method: str, request: Message, reply: type[M], within: float) -> M:
         """One message for one message."""

@@ -63,12 +63,15 @@ def describe(error: XdbError, now: float) -> auth_pb2.ErrorDetail:
     return detail
 
 
-def restore(error: grpc.aio.AioRpcError, whom: str = "") -> XdbError:
-    """The error that a call ended with; `whom` says who answered, for the message."""
+def restore(error: grpc.aio.AioRpcError, whom: str = "", *, terse: bool = False) -> XdbError:
+    """The error that a call ended with; `whom` says who answered, for the message.
+
+    `terse` leaves that out of what the other side itself said.
+    """
     text = cut(error.details() or error.code().name.lower().replace("_", " "))
-    if whom:
-        text = f"{whom}: {text}"
     detail = _detail(error)
+    if whom and not (terse and detail is not None):
+        text = f"{whom}: {text}"
     if detail is None:
         return _transport_kind(error)(text)
     kind = KINDS.get(detail.kind, RejectedError)
