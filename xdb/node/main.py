@@ -4,6 +4,7 @@ import argparse
 import os
 import resource
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -13,6 +14,7 @@ from xdb.errors import ConfigError, XdbError
 
 FAILED = 1
 MISCONFIGURED = 2  # also argparse's; starting again changes nothing
+BUG = 70
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -24,12 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         from xdb.node.commands import carry_out  # noqa: PLC0415
 
         carry_out(options)
-    except XdbError as error:
-        sys.exit(_report([error]))
-    except BaseExceptionGroup as group:
-        causes = list(_leaves(group))
+    except Exception as error:  # noqa: BLE001  # the last resort: a bug has its own exit code
+        causes = list(_leaves(error))
         if not all(isinstance(cause, XdbError) for cause in causes):
-            raise
+            traceback.print_exception(error)
+            sys.exit(BUG)
         sys.exit(_report(causes))
     sys.exit(0)
 
@@ -46,12 +47,12 @@ def _report(errors: Sequence[BaseException]) -> int:
     return MISCONFIGURED if any(isinstance(each, ConfigError) for each in errors) else FAILED
 
 
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
 
 
 def _parser() -> argparse.ArgumentParser:

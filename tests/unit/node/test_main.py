@@ -7,7 +7,8 @@ import socket
 import pytest
 
 from xdb.blockchain.embedded.genesis import load_genesis
-from xdb.node.main import FAILED, MISCONFIGURED, main
+from xdb.node import commands
+from xdb.node.main import BUG, FAILED, MISCONFIGURED, main
 from xdb.store.keystore import keystore_address
 from xdb.store.lock import DirectoryLock
 from xdb.testnet.create import Options, create
@@ -159,6 +160,16 @@ def test_version(node):
     code, said = node("--version")
     assert code == 0
     assert said.startswith("xdb-node ")
+
+
+def test_bug_shows_its_trace(node, monkeypatch):
+    def broken(_options):
+        raise ZeroDivisionError("somewhere inside")
+
+    monkeypatch.setattr(commands, "carry_out", broken)
+    code, said = node("owner", "--config", "x.toml")
+    assert code == BUG
+    assert "ZeroDivisionError: somewhere inside" in said
 
 
 def test_genesis(net, node, tmp_path):
