@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from xdb.model.storage import ReplicaKey, SlotRef
+from xdb.ports.compute import Compute
 from xdb.store.catalog import SlotEntry
 from xdb.store.formats import (
     MANIFEST_BODY,
@@ -28,25 +29,27 @@ class Comparison:
     unreadable: list[str] = field(default_factory=list)
 
 
-async def compare(store: ReplicaStore) -> Comparison:
+async def compare(store: ReplicaStore, compute: Compute) -> Comparison:
     """Compares names only, and counts what is used into the store's room."""
     found = Comparison()
     present = {folder: await _present(store, folder, found) for folder in _FOLDERS}
-    for file, slot, entry in store.catalog.slots():
-        size = 0
-        for piece, replica in store.catalog.replicas(file, slot):
-            size += REPLICA_BODY + replica.length
-            header = replica_header(
-                entry.ref(file, slot), piece, replica.length, replica.root, store.leaf_size
-            )
-            if not _strike(present["replicas"], header):
-                found.missing.append(header.key)
-        size += _manifest(entry, entry.ref(file, slot), present["manifests"], found)
-        store.room.add(entry.owner, size)
-    for folder in _FOLDERS:  # replicas first: a manifest needs its slot
+    await compute.in_thread(_strike_all, store, present, found)  # seconds, in a large store
+    for folder in _FOLDERS:
         names = sorted(digest.hex() for digest in present[folder])
         found.strangers += [f"{folder}/{name[:2]}/{name}" for name in names]
     return found
+
+
+def _strike_all(store: ReplicaStore, present: dict[str, set[bytes]], found: Comparison) -> None:
+    for file, slot, entry in store.catalog.slots():
+        size, ref = 0, entry.ref(file, slot)
+        for piece, replica in store.catalog.replicas(file, slot):
+            size += REPLICA_BODY + replica.length
+            header = replica_header(ref, piece, replica.length, replica.root, store.leaf_size)
+            if not _strike(present["replicas"], header):
+                found.missing.append(header.key)
+        size += _manifest(entry, ref, present["manifests"], found)
+        store.room.add(entry.owner, size)
 
 
 def _manifest(entry: SlotEntry, ref: SlotRef, present: set[bytes], found: Comparison) -> int:

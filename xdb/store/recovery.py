@@ -52,7 +52,7 @@ async def open_store(  # noqa: PLR0913, PLR0917  # the ports, the limits, and th
     store = ReplicaStore(disk, kv, compute, config, leaf_size)
     await _check_leaves(store)
     staged = await _remove_staged(disk)
-    found = await compare(store)
+    found = await compare(store, compute)
     before = _count_damaged(store)
     await _verify(store, found.missing)
     readmission = Readmission(store, now)
