@@ -17,7 +17,7 @@ from xdb.errors import ConfigError
 from xdb.model.ids import Address
 from xdb.model.units import Seconds, Size
 from xdb.peer.config import PeerConfig
-from xdb.rpc.limits import Limits
+from xdb.rpc.limits import Limits, PlaneLimits
 from xdb.services.candidates import TrustConfig
 from xdb.services.download import DownloadConfig
 from xdb.services.upload.sending import UploadConfig
@@ -37,6 +37,14 @@ class ClientsConfig:
     def addresses(self) -> frozenset[Address]:
         """The clients beside the owner itself."""
         return frozenset(parse_identity(client) for client in self.allow)
+
+
+def owner_limits() -> Limits:
+    """More calls at once than a storage node takes: those of clients wait for one another.
+
+    What uploads and downloads hold in memory has bounds of its own.
+    """
+    return Limits(streams=128, bulk=PlaneLimits(256, 128, 256 << 20, 128 << 20))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,7 @@ class OwnerConfig:
     upload: UploadConfig = field(default_factory=UploadConfig)
     download: DownloadConfig = field(default_factory=DownloadConfig)
     tasks: OwnerTasksConfig = field(default_factory=OwnerTasksConfig)
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = field(default_factory=owner_limits)
     peers: PeerConfig = field(default_factory=PeerConfig)
     log: LogConfig = field(default_factory=LogConfig)
     process: ProcessConfig = field(default_factory=ProcessConfig)

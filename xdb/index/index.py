@@ -38,6 +38,8 @@ SCANNED = 10_000
 """Entries one question looks at. A page may be short of its limit, or empty, and go on."""
 COUNTED = 100_000
 """Ended files one question counts; beyond that, ended ones are taken for live."""
+REMEMBERED = 4096
+"""Records of nodes that are kept as they were read."""
 
 T = TypeVar("T")
 _NUMBER = 8
@@ -58,6 +60,7 @@ class Index:
         self.parameters = parameters
         self._kv = kv
         self._history = History(kv, parameters, deployment)
+        self._records: dict[NodeId, tuple[bytes, NodeRecord]] = {}
 
     @property
     def head(self) -> Head:
@@ -83,12 +86,24 @@ class Index:
 
     def node(self, node: NodeId) -> NodeView | None:
         """A node that is or was registered."""
-        record = load(self._kv.get(node_key(node)), NodeRecord)
+        record = self.node_record(node)
         if record is None:
             return None
         held = load(self._kv.get(held_key(node)), Held) or Held(0, 0)
         seen = int.from_bytes(self._kv.get(heartbeat_key(node)) or b"", "big")
         return NodeView(record, seen, held.holdings, held.stored)
+
+    def node_record(self, node: NodeId) -> NodeRecord | None:
+        """A node's record alone, read once and for all until it changes."""
+        value, known = self._kv.get(node_key(node)), self._records.get(node)
+        if known is not None and known[0] == value:
+            return known[1]
+        record = load(value, NodeRecord)
+        if value is not None and record is not None:
+            if len(self._records) == REMEMBERED:
+                self._records.clear()
+            self._records[node] = value, record
+        return record
 
     def nodes(self, after: bytes = b"", limit: int = 100) -> list[NodeView]:
         """Nodes in order of their ids, from the one behind `after` on."""

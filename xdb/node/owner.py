@@ -103,7 +103,7 @@ async def open_owner(ports: OwnerPorts, settings: OwnerSettings) -> OwnerNode:
         ports=ports,
         following=following,
         survey=survey,
-        uploader=_uploader(ports, settings, following, survey, journal),
+        uploader=_uploader(ports, settings, opener, survey, journal),
         downloader=Downloader(
             index, opener, ports.compute, ports.clock, ports.spawn, settings.download
         ),
@@ -117,11 +117,11 @@ async def open_owner(ports: OwnerPorts, settings: OwnerSettings) -> OwnerNode:
 def _uploader(
     ports: OwnerPorts,
     settings: OwnerSettings,
-    following: Following,
+    opener: Opener,
     survey: NodeSurvey,
     journal: Journal,
 ) -> Uploader:
-    index, key, deployment = following.index, ports.key, ports.backend.deployment
+    index, key, deployment = opener.index, ports.key, ports.backend.deployment
     entropy = ports.entropy.stream("uploads")
     registry = ports.backend.registry(key, ports.entropy.stream("publisher"))
     publisher = BatchPublisher(registry, ports.spawn)
@@ -132,7 +132,9 @@ def _uploader(
         journal=journal,
         preparation=Preparation(key.address, deployment, index, key, journal, survey, entropy),
         sending=Sending(settings.upload, ports.compute),
-        recording=Recording(key.address, deployment, index, key, holders, publisher, ports.compute),
+        recording=Recording(
+            key.address, deployment, index, key, holders, publisher, ports.compute, opener
+        ),
     )
 
 

@@ -70,7 +70,8 @@ class FileServicer:
         task.add_done_callback(reports.end)
         try:
             async for report in reports:
-                yield owner_messages.progress(report)
+                if report.stage < request.wait:  # that one comes with the file
+                    yield owner_messages.progress(report)
             try:
                 view = await task
             except asyncio.CancelledError as error:

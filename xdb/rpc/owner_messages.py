@@ -99,14 +99,14 @@ def file_info(
 
 
 def _slot(index: Index, slot: int, node: NodeId) -> owner_pb2.SlotInfo:
-    known = index.node(node)
+    known = index.node_record(node)
     if known is None:
         return owner_pb2.SlotInfo(slot=slot, node=node)
     return owner_pb2.SlotInfo(
         slot=slot,
         node=node,
-        address=known.record.endpoint.address,
-        state=registry_pb2.NodeState.ValueType(known.record.state),
+        address=known.endpoint.address,
+        state=registry_pb2.NodeState.ValueType(known.state),
     )
 
 

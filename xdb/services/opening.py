@@ -78,7 +78,7 @@ class Opener:
         known = self._kept.get(record.manifest)
         if known is None:
             known = await self._fetched(view)
-            self._keep(record.manifest, *known)
+            self.keep(record.manifest, *known)
         else:
             self._kept.move_to_end(record.manifest)
         data, manifest = known
@@ -99,9 +99,9 @@ class Opener:
         """Slots and their nodes, as far as they are still registered."""
         found = []
         for slot, node in enumerate(view.record.holders, start=1):
-            known = self.index.node(node)
+            known = self.index.node_record(node)
             if known is not None and slot not in view.lost:
-                found.append((slot, known.record))
+                found.append((slot, known))
         return found
 
     def peer(self, node: NodeRecord) -> StoragePeer:
@@ -110,8 +110,7 @@ class Opener:
 
     def record(self, node: NodeId) -> NodeRecord | None:
         """A node's record."""
-        view = self.index.node(node)
-        return None if view is None else view.record
+        return self.index.node_record(node)
 
     async def _fetched(self, view: FileView) -> tuple[bytes, Manifest]:
         untried = self.standing.order(self.holders(view), view.record.file[0])
@@ -152,7 +151,8 @@ class Opener:
             return data, read_manifest(data)
         return data, await self.compute.in_thread(read_manifest, data)
 
-    def _keep(self, digest: Digest, data: bytes, manifest: Manifest) -> None:
+    def keep(self, digest: Digest, data: bytes, manifest: Manifest) -> None:
+        """Remembers a manifest stored as `data`, whose digest was compared."""
         if len(data) > KEPT // 4 or digest in self._kept:
             return
         self._kept[digest] = data, manifest

@@ -89,7 +89,7 @@ class OwnerBench:
             ),
             sending=Sending(config, compute),
             recording=Recording(
-                owner.address, deployment, index, owner, holders, publisher, compute
+                owner.address, deployment, index, owner, holders, publisher, compute, self.opener
             ),
         )
 

@@ -5,7 +5,7 @@ import pytest
 from xdb.errors import ExpiredError, InvalidRequestError, UnavailableError
 from xdb.model.calls import Delete
 from xdb.services.fetching import HEDGE_AFTER
-from xdb.testing.owner import SLICE, YEAR
+from xdb.testing.owner import SLICE, YEAR, OwnerBench
 
 BODY = SLICE - 16
 DATA = bytes(range(256)) * 1000  # four slices
@@ -115,7 +115,7 @@ async def test_a_manifest_of_another_file_is_not_believed(net, bench, view):
     theirs = (await bench.opener.open(other)).data
     net.tamper = lambda data, _node: theirs if len(data) == len(theirs) else data
     with pytest.raises(UnavailableError, match="manifest"):
-        await bench.download(view)
+        await OwnerBench(net).download(view)
 
 
 async def test_a_slow_holder_is_not_waited_for(net, bench, view):

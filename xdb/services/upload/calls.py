@@ -32,10 +32,10 @@ class NodeCalls:
 
     def record(self, node: NodeId) -> NodeRecord:
         """A node's record."""
-        view = self.index.node(node)
-        if view is None:
+        record = self.index.node_record(node)
+        if record is None:
             raise NotFoundError(f"node {node.hex()} is not registered any more: use another node")
-        return view.record
+        return record
 
     async def again(self, call: Callable[[], Awaitable[T]], attempts: int = ATTEMPTS) -> T:
         """Calls until it works; the last failure is raised, others that are final at once."""

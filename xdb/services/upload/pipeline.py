@@ -41,9 +41,10 @@ class Pipeline:
             ciphertext, cipher_digest = await self._encrypt(plain)
             del plain  # nobody needs the plaintext any more
             await self._seal_and_store(begun, piece, ciphertext, cipher_digest)
-            if piece > 0 or not begun.last:  # a file of one slice is soon done or sent again
-                entry = session.slice_entry(begun, piece)
-                await self.journal.end_slice(session.request.upload, piece, entry)
+            if begun.last and piece == 0:
+                return  # what follows at once says more, or it is sent again
+            entry = session.slice_entry(begun, piece)
+            await self.journal.end_slice(session.request.upload, piece, entry)
         self._report("")
 
     async def _begin(self, piece: int, entry: SliceEntry) -> SliceEntry:

@@ -15,6 +15,7 @@ from xdb.model.refusal import Refusal
 from xdb.model.registry import Holder
 from xdb.ports.compute import Compute
 from xdb.ports.keys import Secrets
+from xdb.services.opening import Opener
 from xdb.services.publisher import BatchPublisher
 from xdb.services.together import together
 from xdb.services.upload.holders import Holders
@@ -39,6 +40,7 @@ class Recording:
     holders: Holders
     publisher: BatchPublisher
     compute: Compute
+    opener: Opener  # is going to be asked for what was just made
 
     async def record(self, session: Session, plaintext: Digest, report: Report) -> FileView:
         """The file, once its record is included. `plaintext` is the digest of the whole."""
@@ -49,7 +51,10 @@ class Recording:
             data = write_manifest(manifest)
         accepted = await self._accepted(session, manifest, data, report)
         report(Progress(Stage.STORED, session.received, session.progress()))
-        return await self._publish(session, manifest_digest(data), accepted)
+        digest = manifest_digest(data)
+        view = await self._publish(session, digest, accepted)
+        self.opener.keep(digest, data, manifest)
+        return view
 
     def _manifest(self, session: Session, plaintext: Digest) -> Manifest:
         sealed = [session.sealed[piece] for piece in range(len(session.sealed))]

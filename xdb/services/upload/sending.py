@@ -24,7 +24,7 @@ from xdb.services.upload.source import SMALL, PlainSlice, cut_stream
 class UploadConfig:
     """Bounds: bytes in flight over all uploads, uploads at once, large slices read at once."""
 
-    window: Size = 64 << 20
+    window: Size = 48 << 20
     uploads: int = 256
     large: int = 8
 
