@@ -105,7 +105,7 @@ class Attacker:
 async def test_idle_streams_and_silent_connections_do_not_stop_others(
     world, custody, alice, mallory
 ):
-    limits = Limits(silence=1.0, handshake=1.0)
+    limits = Limits(silence=2.0, handshake=2.0)
     async with AsyncExitStack() as stack:
         node = await stack.enter_async_context(served(custody, limits=limits))
         host, port = node.endpoint.address.split(":")
@@ -131,7 +131,7 @@ async def test_idle_streams_and_silent_connections_do_not_stop_others(
 
 async def test_one_caller_gets_no_more_than_its_share(world, custody, alice, mallory):
     """An owner the node serves, who sends headers and then nothing."""
-    limits = Limits(silence=1.0, bulk=PlaneLimits(8, 4, 16 * MIB, 8 * MIB))
+    limits = Limits(silence=2.0, bulk=PlaneLimits(8, 4, 16 * MIB, 8 * MIB))
     async with AsyncExitStack() as stack:
         node = await stack.enter_async_context(served(custody, limits=limits))
         attacker = Attacker(mallory, node)
@@ -182,17 +182,17 @@ async def test_one_address_gets_no_more_than_its_share(custody, mallory):
 
 
 async def test_a_single_request_that_never_comes_is_not_waited_for(custody, alice):
-    async with served(custody, limits=Limits(silence=0.2)) as node:
+    async with served(custody, limits=Limits(silence=0.5)) as node:
         party = alice.peer(node).party
         async with party.connections.use("node", node.endpoint) as channel:
             call = channel.stream_unary(STATUS)(metadata=party.sign(STATUS, b""))
             assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-            assert "no message came within 0.2 s" in await call.details()
+            assert "no message came within 0.5 s" in await call.details()
 
 
 async def test_a_push_that_stalls_leaves_nothing(world, custody, alice):
     file = sealed(world, ALICE)
-    async with served(custody, limits=Limits(silence=0.2)) as node:
+    async with served(custody, limits=Limits(silence=0.5)) as node:
         party = alice.peer(node).party
         async with party.connections.use("node", node.endpoint) as channel:
             first = header(file)
@@ -207,7 +207,7 @@ async def test_a_push_that_stalls_leaves_nothing(world, custody, alice):
 async def test_a_slow_drip_ends(world, custody, alice):
     """Messages that come often enough, but bring the replica nowhere."""
     file = sealed(world, ALICE)
-    async with served(custody, limits=Limits(silence=5.0, longest=0.3, pace=1 << 30)) as node:
+    async with served(custody, limits=Limits(silence=5.0, longest=0.5, pace=1 << 30)) as node:
         party = alice.peer(node).party
         async with party.connections.use("node", node.endpoint) as channel:
             first = header(file)
@@ -218,10 +218,13 @@ async def test_a_slow_drip_ends(world, custody, alice):
                 while True:
                     await call.write(frame(2, b""))
 
-            dripping = asyncio.ensure_future(drip())
-            assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
             with pytest.raises((grpc.aio.AioRpcError, asyncio.InvalidStateError)):
-                await dripping
+                await drip()
+            # who is still sending when a call ends may not learn why
+            ends = {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.INTERNAL}
+            assert await call.code() in ends
+        await alice.peer(node).status()
+    assert custody.store.commitment(file.key(1, 0)) is None
 
 
 async def test_a_reader_who_takes_nothing_is_left(custody, world, alice, mallory):

@@ -178,6 +178,19 @@ async def test_an_endless_call_goes_on(connections):
         await messages.aclose()
 
 
+async def test_a_server_that_stops_does_not_wait_for_subscribers(connections):
+    async def serve_many(_request, _context):
+        yield b"one"
+        await asyncio.Event().wait()
+
+    methods = {"M": Method("open", endless=True)}
+    async with Serving(connections, streaming(serve_many), methods) as party:
+        messages = party.receive(f"/{NAME}/M", chain_pb2.GenesisRequest(), None)
+        assert await anext(messages) == b"one"
+    with pytest.raises(UnavailableError, match="the server is stopping"):
+        await anext(messages)
+
+
 async def test_who_leaves_makes_room(connections):
     entered = asyncio.Event()
 

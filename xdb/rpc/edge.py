@@ -10,7 +10,13 @@ when its first message is there and is what was signed.
 
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import ExitStack, aclosing, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    ExitStack,
+    aclosing,
+    asynccontextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,7 +29,7 @@ from xdb.core.slicing import LARGEST_SLICE
 from xdb.errors import InvalidRequestError, XdbError
 from xdb.model.units import Seconds
 from xdb.rpc.authorization import Doorkeeper, set_caller
-from xdb.rpc.limits import Gate, Limits, Plane, Planes, within
+from xdb.rpc.limits import Gate, Limits, Plane, Planes, Subscriptions, within
 from xdb.rpc.status import Failures
 
 _MOST = {"bulk": LARGEST_SLICE, "control": LARGEST_MANIFEST, "open": 0}
@@ -60,6 +66,7 @@ class Edge(grpc.aio.ServerInterceptor):
         self.failures = failures
         self.doorkeeper = doorkeeper
         self.sources = Gate("calls from your address", limits.calls, limits.calls_per_source)
+        self.subscriptions = Subscriptions()
         self._methods = methods
 
     async def intercept_service(
@@ -180,10 +187,15 @@ class _Served:
                 metadata = context.invocation_metadata() or ()
                 who, authorization = self._edge.doorkeeper.admit(self._name, metadata)
                 set_caller(who)
-            async with within(self._longest, "the call was not done"):
+            async with self._until_stop(), within(self._longest, "the call was not done"):
                 await messages.begin(authorization)
                 counted.enter_context(self._plane.gate.enter(who))
                 yield messages
+
+    def _until_stop(self) -> AbstractAsyncContextManager[None]:
+        if self._method.endless and self._method.plane == "open":
+            return self._edge.subscriptions.hold()
+        return nullcontext()
 
     @property
     def _plane(self) -> Plane:

@@ -6,7 +6,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
-from xdb.errors import InvalidRequestError, OverloadedError, TimeoutExpiredError
+from xdb.errors import (
+    InvalidRequestError,
+    OverloadedError,
+    TimeoutExpiredError,
+    UnavailableError,
+)
 from xdb.model.units import Seconds, Size
 
 
@@ -151,3 +156,31 @@ async def within(seconds: float | None, otherwise: str) -> AsyncIterator[None]:
         if not limit.expired():
             raise
         raise TimeoutExpiredError(f"{otherwise} within {seconds:g} s") from error
+
+
+class Subscriptions:
+    """Calls that never end by themselves, so that a server that stops need not wait for them."""
+
+    def __init__(self) -> None:
+        self._open: set[asyncio.Timeout] = set()
+
+    @asynccontextmanager
+    async def hold(self) -> AsyncIterator[None]:
+        """The body is such a call; UnavailableError when the server stops."""
+        limit = asyncio.timeout(None)
+        try:
+            async with limit:
+                self._open.add(limit)
+                try:
+                    yield
+                finally:
+                    self._open.discard(limit)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise UnavailableError("the server is stopping: connect again later") from error
+
+    def end(self) -> None:
+        """Ends all of them."""
+        for limit in self._open:
+            limit.reschedule(asyncio.get_running_loop().time())

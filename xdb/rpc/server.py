@@ -100,6 +100,7 @@ async def serve(
         yield port
     finally:
         await health.stopping()
+        edge.subscriptions.end()
         await server.stop(GRACE)
 
 
