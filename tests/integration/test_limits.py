@@ -280,7 +280,7 @@ async def test_a_decompression_bomb_is_refused(custody, alice):
             options=(("grpc.ssl_target_name_override", "xdb-node"),),
             compression=grpc.Compression.Gzip,
         )
-        bomb = frame(2, bytes(256 * MIB))
+        bomb = frame(2, bytes(64 * MIB))
         async with channel:
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await channel.unary_unary(PUSH)(bomb, metadata=party.sign(PUSH, bomb), timeout=30)
