@@ -10,6 +10,7 @@ from xdb.core.keyring import derive
 from xdb.core.signing import address_of, sign
 from xdb.errors import ConfigError, CorruptFileError
 from xdb.model.ids import Address, Digest, Signature
+from xdb.store.directories import make_directory, sync_directory
 from xdb.store.web3_secret import IV, SALT, UUID, decrypt_key, encrypt_key
 
 SCRYPT_N = 1 << 18
@@ -19,6 +20,7 @@ PATH = "m/44'/60'/0'/0/0"
 """The wallets' usual path from a phrase to the first key (BIP-44, coin type 60)."""
 
 _LARGEST = 64 << 10
+_DAMAGED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 _WORDS = {16: 12, 32: 24}
 
 
@@ -65,7 +67,7 @@ def write_keystore(
         scrypt_n=scrypt_n,
         random=os.urandom(SALT + IV + UUID),  # noqa: TID251  # salts of a file of this machine
     )
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_directory(path.parent)
     handle, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -82,7 +84,7 @@ def write_keystore(
         ) from error
     finally:
         Path(scratch).unlink(missing_ok=True)
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
 def read_keystore(path: Path, password: str) -> bytes:
@@ -91,10 +93,13 @@ def read_keystore(path: Path, password: str) -> bytes:
     ConfigError for a missing file or one that others may read, CorruptFileError when the
     password is wrong or the file damaged, which its checksum cannot tell apart.
     """
-    content = _content(path)
+    data = _content(path)
     try:
-        key = decrypt_key(json.loads(content), password.encode())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        content = json.loads(data)
+        key = decrypt_key(content, password.encode())
+        if (said := content.get("address")) and _address(said) != address_of(key):
+            raise ValueError("the key is not that of the address")  # the checksum spares the IV
+    except (*_DAMAGED, MemoryError, OverflowError) as error:
         raise CorruptFileError(
             f"wrong password or damaged file: {path}: try the password again, else restore the "
             "file from a backup or recover the key from its phrase"
@@ -102,17 +107,16 @@ def read_keystore(path: Path, password: str) -> bytes:
     return key
 
 
-def change_password(path: Path, old: str, new: str) -> None:
+def change_password(path: Path, old: str, new: str, *, scrypt_n: int = SCRYPT_N) -> None:
     """Puts the key of a keystore under another password; a crash leaves the old or the new."""
-    write_keystore(path, read_keystore(path, old), new, replace=True)
+    write_keystore(path, read_keystore(path, old), new, scrypt_n=scrypt_n, replace=True)
 
 
 def keystore_address(path: Path) -> Address:
     """Whose key the keystore says it holds, without opening it."""
     try:
-        text = json.loads(_content(path))["address"]
-        return Address(bytes.fromhex(text.removeprefix("0x")))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return _address(json.loads(_content(path))["address"])
+    except _DAMAGED as error:
         raise CorruptFileError(f"{path} is no keystore: restore it from a backup") from error
 
 
@@ -141,6 +145,10 @@ def key_of_phrase(phrase: str) -> bytes:
     return bytes(account.key)
 
 
+def _address(text: str) -> Address:
+    return Address(bytes.fromhex(text.removeprefix("0x")))
+
+
 def _content(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
@@ -158,11 +166,3 @@ def _content(path: Path) -> bytes:
     if len(content) > _LARGEST:
         raise CorruptFileError(f"{path} is too large for a keystore: restore it from a backup")
     return content
-
-
-def _sync_directory(path: Path) -> None:
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -23,6 +23,7 @@ _KEY = 32
 _HALF = 16
 _BLOCK = 8  # scrypt's r
 _LARGEST_N = 1 << 22
+_MOST_MEMORY = 2 << 30
 _MOST_ROUNDS = 1 << 26
 
 
@@ -80,6 +81,8 @@ def _scrypt(parameters: dict[str, Any], password: bytes) -> bytes:
     n, r, p = parameters["n"], parameters["r"], parameters["p"]
     if not (0 < n <= _LARGEST_N and 0 < r * p <= 2 * _BLOCK * _HALF):
         raise ValueError("scrypt parameters out of range")
+    if 128 * n * r > _MOST_MEMORY:
+        raise ValueError("scrypt parameters that want more memory than machines have")
     salt = bytes.fromhex(parameters["salt"])
     if n < 1 << (16 * r):
         return Scrypt(salt, _KEY, n, r, p).derive(password)

@@ -2,6 +2,8 @@ import json
 
 import pytest
 from eth_account import Account
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from xdb.core.keyring import derive
 from xdb.core.signing import address_of, recover
@@ -76,12 +78,31 @@ def spoil(path, **changes):
         lambda p: spoil(p, ciphertext="zz"),
         lambda p: spoil(p, kdf="unheard of"),
         lambda p: spoil(p, kdfparams={}),
+        lambda p: spoil(p, kdfparams={"dklen": 32, "n": 1 << 22, "r": 256, "p": 1, "salt": "00"}),
+        lambda p: p.write_bytes(b"[" * 60_000),
     ],
 )
 def test_damage_is_named(path, damage):
     damage(path)
     with pytest.raises(CorruptFileError, match=f"damaged file: {path}"):
         read_keystore(path, "secret")
+
+
+@settings(
+    deadline=None,
+    max_examples=100,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(at=st.integers(0, 2000), byte=st.integers(0, 255))
+def test_any_byte_may_be_damaged(path, at, byte):
+    before = path.read_bytes()
+    at %= len(before)
+    path.write_bytes(before[:at] + bytes([byte]) + before[at + 1 :])
+    try:
+        assert read_keystore(path, "secret") == KEY  # not every byte matters
+    except CorruptFileError as error:
+        assert "damaged file" in str(error)  # noqa: PT017  # either outcome is right
+    path.write_bytes(before)
 
 
 def test_a_file_far_too_large_is_not_read(path):
@@ -96,7 +117,7 @@ def test_a_missing_file_says_how_to_make_one(tmp_path):
 
 
 def test_the_password_changes(path):
-    change_password(path, "secret", "better")
+    change_password(path, "secret", "better", scrypt_n=FAST)
     assert read_keystore(path, "better") == KEY
     with pytest.raises(CorruptFileError):
         read_keystore(path, "secret")
