@@ -116,16 +116,19 @@ class Upload:
 
     async def _send(self, call: Any, ready: asyncio.Event, size: int | None) -> None:  # noqa: ANN401  # grpc
         await ready.wait()
-        digest = sha256()
+        digest, sent = sha256(), 0
         async with aclosing(self.source.read(size)) as blocks:
             async for block in blocks:
                 await asyncio.to_thread(digest.update, block)
                 view = memoryview(block).cast("B")
+                sent += len(view)
                 for start in range(0, len(view), CHUNK):
                     if not await _write(call, frame(_DATA, view[start : start + CHUNK])):
                         return
         self._sent = Digest(digest.digest())
-        await _finish(call)
+        end = owner_pb2.UploadRequest(end=owner_pb2.UploadEnd(size=sent))
+        if await _write(call, end.SerializeToString()):
+            await _finish(call)
 
     async def _checked(self, file: FileInfo) -> FileInfo:
         sent = self._sent

@@ -90,7 +90,7 @@ class FileServiceServicer:
     """Missing associated documentation comment in .proto file."""
 
     def Upload(self, request_iterator, context):
-        """Header, then data; answers with stages as they are reached.
+        """Header, data, end; answers with stages as they are reached.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

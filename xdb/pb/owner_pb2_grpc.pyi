@@ -34,7 +34,7 @@ class FileServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> FileServiceAsyncStub: ...
     Upload: _grpc.StreamStreamMultiCallable[_owner_pb2.UploadRequest, _owner_pb2.UploadProgress]
-    """Header, then data; answers with stages as they are reached."""
+    """Header, data, end; answers with stages as they are reached."""
     Download: _grpc.UnaryStreamMultiCallable[_owner_pb2.DownloadRequest, _owner_pb2.DownloadReply]
     """Header first, then data in order."""
     List: _grpc.UnaryUnaryMultiCallable[_owner_pb2.ListFilesRequest, _owner_pb2.ListFilesReply]
@@ -51,7 +51,7 @@ class FileServiceStub:
 class FileServiceAsyncStub(FileServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Upload: _aio.StreamStreamMultiCallable[_owner_pb2.UploadRequest, _owner_pb2.UploadProgress]  # type: ignore[assignment]
-    """Header, then data; answers with stages as they are reached."""
+    """Header, data, end; answers with stages as they are reached."""
     Download: _aio.UnaryStreamMultiCallable[_owner_pb2.DownloadRequest, _owner_pb2.DownloadReply]  # type: ignore[assignment]
     """Header first, then data in order."""
     List: _aio.UnaryUnaryMultiCallable[_owner_pb2.ListFilesRequest, _owner_pb2.ListFilesReply]  # type: ignore[assignment]
@@ -71,7 +71,7 @@ class FileServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_owner_pb2.UploadRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_owner_pb2.UploadProgress], _abc.AsyncIterator[_owner_pb2.UploadProgress]]:
-        """Header, then data; answers with stages as they are reached."""
+        """Header, data, end; answers with stages as they are reached."""
 
     @_abc_1.abstractmethod
     def Download(

@@ -259,8 +259,22 @@ class _Reports:
 
 
 async def _data(messages: Messages) -> AsyncIterator[Buffer]:
+    """The data up to the end that the client declares; a connection cut off looks like one."""
+    size = 0
     async for message in messages:
-        yield message if isinstance(message, memoryview) else message.data
+        if isinstance(message, memoryview):
+            data: Buffer = message
+        elif message.HasField("end"):
+            if message.end.size != size:
+                raise InvalidRequestError(
+                    f"{size} bytes came, {message.end.size} were sent: upload again"
+                )
+            return
+        else:
+            data = message.data
+        size += len(data)
+        yield data
+    raise UnavailableError(f"the upload was cut off after {size} bytes: upload again")
 
 
 def _read_upload(message: bytes) -> Any:  # noqa: ANN401  # a message, or the data in one
