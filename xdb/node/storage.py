@@ -1,6 +1,6 @@
 """A storage node: everything it is, wired over ports. Nothing here touches the machine."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from xdb.errors import UnavailableError, XdbError
@@ -109,7 +109,7 @@ async def open_storage(ports: StoragePorts, settings: StorageSettings) -> Storag
         parameters.leaf_size,
         index.head.time,
     )
-    ports.log.info("store.opened", used=store.room.used, recovery=str(recovery))
+    ports.log.info("store.opened", used=store.room.used, **asdict(recovery))
     facts = Facts(settings.node, ports.backend.deployment, parameters, index)
     custody = Custody(
         facts=facts,

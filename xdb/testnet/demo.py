@@ -176,7 +176,8 @@ def _hold_on() -> None:
 
 def main() -> int:
     """Runs the demo; leaves no process and no file, however it ends."""
-    signal(SIGTERM, _end)
+    for number in (SIGINT, SIGTERM):
+        signal(number, _end)
     with ExitStack() as stack:
         directory = Path(tempfile.mkdtemp(prefix="xdb-demo-"))
         stack.callback(shutil.rmtree, directory)
