@@ -9,6 +9,7 @@ to import, which every command would wait for.
 """
 
 import hashlib
+from functools import lru_cache
 
 import coincurve
 from Crypto.Hash import keccak
@@ -30,7 +31,7 @@ def address_of(private_key: bytes) -> Address:
 def sign(private_key: bytes, digest: Digest) -> Signature:
     """The signature of a digest; always the same one."""
     _check_digest(digest)
-    return Signature(coincurve.PrivateKey(private_key).sign_recoverable(digest, hasher=None))
+    return Signature(_key(private_key).sign_recoverable(digest, hasher=None))
 
 
 def recover(digest: Digest, signature: Signature) -> Address:
@@ -55,6 +56,12 @@ def digest_of(domain: str, record: object) -> Digest:
     return Digest(
         hashlib.sha256(len(name).to_bytes(4, "big") + name + encode(record)).digest(),
     )
+
+
+@lru_cache(maxsize=8)
+def _key(private_key: bytes) -> coincurve.PrivateKey:
+    # Making one computes its public key, which takes longer than a signature.
+    return coincurve.PrivateKey(private_key)
 
 
 def _address(key: coincurve.PublicKey) -> Address:

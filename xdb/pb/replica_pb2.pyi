@@ -61,11 +61,14 @@ class PushHeader(_message.Message):
     PIECE_FIELD_NUMBER: _builtins.int
     LENGTH_FIELD_NUMBER: _builtins.int
     ROOT_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
     piece: _builtins.int
     """index of the slice it belongs to"""
     length: _builtins.int
     root: _builtins.bytes
     """replica root"""
+    data: _builtins.bytes
+    """all of a small replica; then no message follows"""
     @_builtins.property
     def slot(self) -> Global___SlotRef: ...
     def __init__(
@@ -75,10 +78,11 @@ class PushHeader(_message.Message):
         piece: _builtins.int = ...,
         length: _builtins.int = ...,
         root: _builtins.bytes = ...,
+        data: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["slot", b"slot"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["length", b"length", "piece", b"piece", "root", b"root", "slot", b"slot"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "length", b"length", "piece", b"piece", "root", b"root", "slot", b"slot"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -137,6 +141,7 @@ class AcceptHeader(_message.Message):
     MANIFEST_FIELD_NUMBER: _builtins.int
     EXPIRY_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
     manifest_length: _builtins.int
     manifest: _builtins.bytes
     """SHA-256"""
@@ -144,6 +149,8 @@ class AcceptHeader(_message.Message):
     """wanted"""
     version: _builtins.int
     """record version the receipt shall enter"""
+    data: _builtins.bytes
+    """all of a small manifest; then no message follows"""
     @_builtins.property
     def slot(self) -> Global___SlotRef: ...
     def __init__(
@@ -154,10 +161,11 @@ class AcceptHeader(_message.Message):
         manifest: _builtins.bytes = ...,
         expiry: _builtins.int = ...,
         version: _builtins.int = ...,
+        data: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["slot", b"slot"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expiry", b"expiry", "manifest", b"manifest", "manifest_length", b"manifest_length", "slot", b"slot", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "expiry", b"expiry", "manifest", b"manifest", "manifest_length", b"manifest_length", "slot", b"slot", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -29,6 +29,9 @@ PULL = "/xdb.v1.ReplicaService/Pull"
 PULL_MANIFEST = "/xdb.v1.ReplicaService/PullManifest"
 STATUS = "/xdb.v1.ProbeService/Status"
 
+SMALL = 16 << 10
+"""Bytes that travel in the first message, so that a call takes one step instead of five."""
+
 _DATA = 2  # field of PushRequest and AcceptRequest
 _CHUNK_DATA = 1  # field of Chunk
 
@@ -63,6 +66,11 @@ class GrpcStoragePeer:
             root=commitment.root,
         )
         async with self._bulk:
+            if len(sealed) <= SMALL:
+                header.data = bytes(sealed)
+                request = replica_pb2.PushRequest(header=header)
+                await self.party.ask(PUSH, request, replica_pb2.PushReply, self._config.bulk)
+                return
             await self.party.send(
                 PUSH,
                 replica_pb2.PushRequest(header=header),
@@ -80,13 +88,21 @@ class GrpcStoragePeer:
             expiry=expiry,
             version=version,
         )
-        reply = await self.party.send(
-            ACCEPT,
-            replica_pb2.AcceptRequest(header=header),
-            _chunks(manifest),
-            replica_pb2.AcceptReply,
-            self._config.for_bytes(len(manifest)),
-        )
+        async with self._bulk:
+            if len(manifest) <= SMALL:
+                header.data = manifest
+                request = replica_pb2.AcceptRequest(header=header)
+                reply = await self.party.ask(
+                    ACCEPT, request, replica_pb2.AcceptReply, self._config.bulk
+                )
+            else:
+                reply = await self.party.send(
+                    ACCEPT,
+                    replica_pb2.AcceptRequest(header=header),
+                    _chunks(manifest),
+                    replica_pb2.AcceptReply,
+                    self._config.for_bytes(len(manifest)),
+                )
         return self._holder(reply)
 
     async def pull(self, key: ReplicaKey, offset: int = 0, length: int = 0) -> bytes:

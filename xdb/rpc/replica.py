@@ -50,8 +50,7 @@ class ReplicaServicer:
             within(self._limits.for_bytes(commitment.length), "the replica did not arrive"),
             self._planes.bulk.memory.hold(who, commitment.length),
         ):
-            await context.send_initial_metadata(_READY)
-            sealed = await _collect(messages, commitment.length)
+            sealed = header.data or await self._asked(messages, context, commitment.length)
             stored = await self._custody.push(who, slot, header.piece, commitment, sealed)
         return replica_pb2.PushReply(already_stored=stored)
 
@@ -69,12 +68,16 @@ class ReplicaServicer:
         who = caller()
         self._custody.check_accept(who, slot, header.expiry, header.version)
         async with self._planes.control.memory.hold(who, length):
-            await context.send_initial_metadata(_READY)
-            manifest = bytes(await _collect(messages, length))
+            manifest = header.data or bytes(await self._asked(messages, context, length))
             holder = await self._custody.accept(
                 who, slot, digest, manifest, header.expiry, header.version
             )
         return replica_pb2.AcceptReply(holder=to_message(holder, registry_pb2.Holder))
+
+    async def _asked(self, messages: Messages, context: Context, length: int) -> bytearray:
+        """What follows a header that did not bring the data with it."""
+        await context.send_initial_metadata(_READY)
+        return await _collect(messages, length)
 
     async def pull(
         self, request: replica_pb2.PullRequest, _context: Context
