@@ -82,6 +82,10 @@ async def xdb(served, clock):
         yield client
 
 
+def names(directory):
+    return sorted(path.name for path in directory.iterdir())
+
+
 async def gathered(items):
     async with aclosing(items):
         return [item async for item in items]
@@ -312,8 +316,8 @@ async def test_directory(xdb, tree):
 async def test_directory_under_another_name_and_under_none(xdb, tree):
     await gathered(xdb.upload_directory(tree, "ns", "other/place"))
     await gathered(xdb.upload_directory(tree, "ns", ""))
-    names = {file.name async for file in xdb.files("ns")}
-    assert names == {f"{p}{n}" for p in ("other/place/", "") for n in ("a", "b/c", "b/d/e")}
+    found = {file.name async for file in xdb.files("ns")}
+    assert found == {f"{p}{n}" for p in ("other/place/", "") for n in ("a", "b/c", "b/d/e")}
 
 
 async def test_what_is_there_is_left_alone(xdb, owner, tree):
@@ -355,7 +359,7 @@ async def test_into_a_path(xdb, file, tmp_path):
     assert target.read_bytes() == DATA
     assert (result.length, result.resumed, result.file.file) == (len(DATA), 0, file.file)
     assert seen[-1].done == seen[-1].total == len(DATA)
-    assert os.listdir(tmp_path) == ["target"]
+    assert names(tmp_path) == ["target"]
     umask = os.umask(0)
     os.umask(umask)
     assert stat.S_IMODE(target.stat().st_mode) == 0o666 & ~umask
@@ -432,7 +436,7 @@ async def test_wrong_bytes_are_not_kept(xdb, owner, file, tmp_path):
     owner.script.spoil_download = [5000]
     with pytest.raises(IntegrityError, match="was not kept"):
         await xdb.download(file, tmp_path / "target")
-    assert os.listdir(tmp_path) == []
+    assert names(tmp_path) == []
 
 
 async def test_an_interrupted_download_leaves_the_target_and_goes_on(xdb, owner, file, tmp_path):
@@ -442,12 +446,12 @@ async def test_an_interrupted_download_leaves_the_target_and_goes_on(xdb, owner,
     with pytest.raises(IntegrityError, match="slice 3"):
         await xdb.download(file, target, replace=True)
     assert target.read_bytes() == b"mine"
-    assert len(os.listdir(tmp_path)) == 2
+    assert len(names(tmp_path)) == 2
     result = await xdb.download(file, target, replace=True)
     assert target.read_bytes() == DATA
     assert result.resumed == 4000
     assert owner.downloads[-1].offset == 4000
-    assert os.listdir(tmp_path) == ["target"]
+    assert names(tmp_path) == ["target"]
 
 
 @pytest.mark.parametrize("left", [b"", DATA[:100], b"x" * 100, b"x" * len(DATA), DATA, DATA * 2])
@@ -455,22 +459,7 @@ async def test_whatever_was_left_the_result_is_the_file(xdb, file, tmp_path, lef
     (tmp_path / f".target.{file.file.hex()[:16]}.part").write_bytes(left)
     await xdb.download(file, tmp_path / "target")
     assert (tmp_path / "target").read_bytes() == DATA
-    assert os.listdir(tmp_path) == ["target"]
-
-
-async def test_one_download_to_a_path_at_a_time(xdb, file, tmp_path):
-    target, inner = tmp_path / "target", []
-
-    async def again():
-        with pytest.raises(ConflictError, match="being downloaded"):
-            await xdb.download(file, target)
-
-    def report(progress):
-        inner.append(again()) if not inner else None
-
-    await xdb.download(file, target, progress=report)
-    assert target.read_bytes() == DATA
-    inner.pop().close()
+    assert names(tmp_path) == ["target"]
 
 
 async def test_long_names(xdb, file, tmp_path):
@@ -486,7 +475,7 @@ async def test_a_directory_that_cannot_be_written(xdb, file):
         await xdb.download(file, "/proc/target")
 
 
-async def test_files_that_are_not_there(xdb, file):
+async def test_what_is_not_there(xdb, file):
     with pytest.raises(NotFoundError, match="no file"):
         await xdb.read("ns/b")
     with pytest.raises(NotFoundError, match="ns create other"):
@@ -553,7 +542,8 @@ async def test_verify(xdb, owner, file):
     assert (await xdb.info(file)).health is Health.YELLOW
 
 
-async def test_namespaces(xdb, file):
+@pytest.mark.usefixtures("file")
+async def test_namespaces(xdb):
     info = await xdb.namespaces.info("ns")
     assert (info.name, info.files, info.size, info.colours) == ("ns", 1, len(DATA), {"green": 1})
     assert info.redundancy == copies(3)
@@ -569,7 +559,7 @@ async def test_namespaces(xdb, file):
     assert (await xdb.usage())[0].stored == 3 * len(DATA)
 
 
-async def test_nodes_and_status(xdb, owner, clock):
+async def test_nodes_and_status(xdb, clock):
     nodes = await gathered(xdb.nodes.list())
     assert [node.reachable for node in nodes] == [None] * 4
     asked = await xdb.nodes.info(nodes[0].node)
@@ -629,5 +619,5 @@ async def test_nobody_there(served, clock):
     context = served[1]
     gone = replace(context, endpoint=replace(context.endpoint, address="127.0.0.1:1"))
     async with connected(gone, clock) as client:
-        with pytest.raises(UnavailableError, match="owner node 127.0.0.1:1 cannot be reached"):
+        with pytest.raises(UnavailableError, match=r"owner node 127\.0\.0\.1:1 cannot be reached"):
             await client.status()
