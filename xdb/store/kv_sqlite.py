@@ -25,16 +25,17 @@ class SqliteKeyValue:
     def __init__(self, directory: Path) -> None:
         self._path = directory / FILE
         self._lock = DirectoryLock(directory)
+        self._writer, self._reader = self._connect(), self._connect()
         try:
-            self._writer = self._connect()
             self._writer.execute("PRAGMA journal_mode=WAL")
             self._writer.execute(
                 "CREATE TABLE IF NOT EXISTS kv"
                 " (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"
             )
-            self._reader = self._connect()
             self._reader.execute("SELECT key FROM kv LIMIT 1").fetchall()
         except sqlite3.Error as error:
+            self._writer.close()
+            self._reader.close()
             self._lock.release()
             raise self._translated(error) from error
         self._idle: list[sqlite3.Connection] = []
