@@ -132,6 +132,13 @@ def test_a_damaged_sqlite_file_is_named(tmp_path):
         open_kv(tmp_path)
 
 
+def test_what_cannot_be_opened_is_said_so_and_leaves_no_lock(tmp_path):
+    (tmp_path / "kv.sqlite").mkdir()
+    for _ in range(2):
+        with pytest.raises(UnavailableError, match=r"kv\.sqlite: unable to open"):
+            open_kv(tmp_path)
+
+
 @pytest.mark.skipif("leveldb" not in ON_DISK, reason="LevelDB is not installed")
 async def test_a_damaged_leveldb_is_named(tmp_path):
     kv = open_kv(tmp_path, "leveldb")

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import cast
 
@@ -25,7 +26,17 @@ class SqliteKeyValue:
     def __init__(self, directory: Path) -> None:
         self._path = directory / FILE
         self._lock = DirectoryLock(directory)
-        self._writer, self._reader = self._connect(), self._connect()
+        with ExitStack() as undo:
+            undo.callback(self._lock.release)
+            self._writer = undo.enter_context(closing(self._connect()))
+            self._reader = undo.enter_context(closing(self._connect()))
+            self._prepare()
+            undo.pop_all()
+        self._idle: list[sqlite3.Connection] = []
+        self._closed = False
+        self._commits = CommitQueue("sqlite-commits", self._apply)
+
+    def _prepare(self) -> None:
         try:
             self._writer.execute("PRAGMA journal_mode=WAL")
             self._writer.execute(
@@ -34,13 +45,7 @@ class SqliteKeyValue:
             )
             self._reader.execute("SELECT key FROM kv LIMIT 1").fetchall()
         except sqlite3.Error as error:
-            self._writer.close()
-            self._reader.close()
-            self._lock.release()
             raise self._translated(error) from error
-        self._idle: list[sqlite3.Connection] = []
-        self._closed = False
-        self._commits = CommitQueue("sqlite-commits", self._apply)
 
     def get(self, key: bytes) -> bytes | None:
         """See `KeyValue`."""
@@ -121,7 +126,10 @@ class SqliteKeyValue:
 
     def _connect(self) -> sqlite3.Connection:
         # `_writer` is made here and used by the commit thread alone
-        return sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        try:
+            return sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
 
     def _translated(self, error: sqlite3.Error) -> XdbError:
         code = getattr(error, "sqlite_errorcode", None)
