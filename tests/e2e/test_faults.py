@@ -226,7 +226,10 @@ async def test_a_disk_that_fills_up(small_disk):
             assert net.status()["node-1"].address not in {slot.address for slot in stored.slots}
         assert alive(net, "node-1")
         net.kill("node-2")
-        with pytest.raises((PlacementError, UnavailableError), match=r"full|room|bytes left"):
+        with pytest.raises(
+            (PlacementError, UnavailableError),
+            match=r"full|room|bytes left|no other node is usable",
+        ):
             await client.upload(bytes(4 * MIB), "ns", "too much")
         net.start()
         filler.unlink()

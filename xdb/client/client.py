@@ -161,7 +161,7 @@ class Client:
         interrupted download of a whole file left is used.
         """
         wanted = Range(file_ref(ref), offset, length)
-        report = progress or _silent
+        report = progress or (lambda _: None)
         if not isinstance(target, str | Path):
             return await self._download.to(StreamTarget(target), wanted, report)
         path = Path(target)
@@ -295,7 +295,3 @@ class Client:
     @property
     def _download(self) -> Download:
         return Download(self._owner)
-
-
-def _silent(_: object) -> None:
-    """Tells nobody."""

@@ -160,8 +160,10 @@ class Holders:
             failures = "; ".join(
                 f"node {node.hex()} failed: {why}" for node, why in session.failed.items()
             )
+            why_not = found.why_not()
             raise PlacementError(
                 f"slot {slot.number} of file {session.file.hex()} has no holder: {failures}; "
-                "no other node is usable: mend or add nodes and upload again"
+                f"no other node is usable{f' ({why_not})' if why_not else ''}: mend or add nodes "
+                "and upload again"
             ) from error
         return chosen
