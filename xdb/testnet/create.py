@@ -75,7 +75,7 @@ class _Maker:
         self._options = options
         self._clock = clock
         self._entropy = entropy
-        self._ports = free_ports(options.nodes + 2)
+        self._ports = free_ports(options.nodes + 2, entropy)
 
     def make(self) -> None:
         """Everything, the plan last: without it there is no network."""

@@ -1,13 +1,37 @@
-"""Free TCP ports."""
+"""Free TCP ports for servers."""
 
 import socket
-from contextlib import ExitStack
+from pathlib import Path
+
+from xdb.errors import ConfigError
+from xdb.ports.entropy import Entropy
+
+LOWEST = 10_000
+EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
+ATTEMPTS = 1000
 
 
-def free_ports(count: int) -> list[int]:
-    """`count` different ports of loopback that nobody listens on at this moment."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+def free_ports(count: int, entropy: Entropy) -> list[int]:
+    """`count` different ports of loopback that nobody listens on at this moment.
+
+    They lie below those that outgoing connections get, so that a server that is down for
+    a while finds its port again.
+    """
+    end = max(LOWEST + count, int(EPHEMERAL.read_text().split()[0]))
+    found: list[int] = []
+    for _ in range(ATTEMPTS + count):
+        if len(found) == count:
+            return found
+        port = LOWEST + int.from_bytes(entropy.draw(4), "big") % (end - LOWEST)
+        if port not in found and _is_free(port):
+            found.append(port)
+    raise ConfigError(f"no {count} free ports between {LOWEST} and {end}: stop some servers")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as trial:
+        try:
+            trial.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -3,7 +3,6 @@ import tomllib
 import pytest
 
 from xdb.testnet.files import write_secret, write_toml
-from xdb.testnet.ports import free_ports
 
 
 def test_toml_comes_back(tmp_path):
@@ -22,7 +21,3 @@ def test_secret_is_private_and_never_overwritten(tmp_path):
     assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
     with pytest.raises(FileExistsError):
         write_secret(tmp_path / "secret", "y")
-
-
-def test_ports_differ():
-    assert len(set(free_ports(20))) == 20
