@@ -27,6 +27,8 @@ from xdb.services.opening import Opener
 
 UNREADABLE = Label("", "")
 """In place of a label that this owner's key does not open."""
+SEARCHED = 20
+"""Pages of files that are searched for a name that no live file has; older ones go by id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,15 +194,25 @@ class Catalog:
         return tuple(renewals)
 
     def _ended(self, namespace: Tag, tag: Tag) -> FileView | None:
+        """The file of that name that is in retention, the newest if there are several."""
+        found = [
+            view
+            for status in (FileStatus.DELETED, FileStatus.EXPIRED)
+            if (view := self._newest(namespace, tag, status)) is not None
+        ]
+        return max(found, key=lambda view: view.record.published, default=None)
+
+    def _newest(self, namespace: Tag, tag: Tag, status: FileStatus) -> FileView | None:
         after = b""
-        while True:
-            page = self.index.files(self.owner, namespace, status=None, after=after, limit=1000)
+        for _ in range(SEARCHED):
+            page = self.index.files(self.owner, namespace, status=status, after=after, limit=1000)
             for view in page.items:
-                if view.record.name == tag and self.index.status(view) is not FileStatus.GONE:
+                if view.record.name == tag:
                     return view
             if not page.next:
                 return None
             after = page.next
+        return None
 
     def label(self, context: bytes, label: bytes) -> Label | None:
         """A label of this owner; None when its key does not open it."""

@@ -20,6 +20,7 @@ AT_ONCE = 3
 
 Found = Commitment | str
 """What a replica is, or why that is not known."""
+Ahead = deque[tuple[int, int, asyncio.Task[Found]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Verification:
         record, pieces = view.record, opened.layout.count
         total, checked = len(record.holders) * pieces, 0
         places = iter([(slot, piece) for slot in _slots(view) for piece in range(pieces)])
-        ahead: deque[tuple[int, int, asyncio.Task[Found]]] = deque()
+        ahead: Ahead = deque()
         judge = _Judge(opened)
         try:
             while True:
