@@ -1,6 +1,8 @@
 """Starting, breaking and stopping the processes of a network."""
 
 import os
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -16,6 +18,11 @@ def heights(net):
     return {name: net.log(name).count("sent=['RegisterNode']") for name in net.status()}
 
 
+def one_cycle(task, config):
+    command = [sys.executable, "-m", "xdb.node", "run", "--once", task, "--config", str(config)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
 def test_life_of_a_network(net):
     first = net.start()
     assert all(process.pid for process in first.values())
@@ -28,7 +35,13 @@ def test_life_of_a_network(net):
     assert net.status()["node-1"].pid is None
     assert net.status()["node-2"] == first["node-2"]
 
+    config = net.directory / "node-1" / "storage.toml"
+    assert "HeartbeatReport(height=" in one_cycle("heartbeat", config).stdout
+    assert "looked_at=0" in one_cycle("collector", config).stdout
+    assert "choose one of heartbeat, collector" in one_cycle("cleaner", config).stderr
+
     repaired = net.start()
+    assert "in use by another process" in one_cycle("collector", config).stderr
     assert repaired["node-1"].pid not in {None, first["node-1"].pid}
     assert repaired["node-2"] == first["node-2"]
     assert heights(net)["node-1"] == 1, "a node that comes back does not register again"
