@@ -65,9 +65,11 @@ def net(tmp_path):
 def shared(tmp_path_factory):
     """A running network that the tests of a module share and leave whole."""
     net = made(tmp_path_factory.mktemp("e2e") / "net", nodes=4)
-    net.start()
-    yield net
-    network.destroy(net.directory)
+    try:
+        net.start()
+        yield net
+    finally:
+        network.destroy(net.directory)
 
 
 @pytest.fixture

@@ -43,9 +43,11 @@ class Shell:
 @pytest.fixture
 def xdb(tmp_path):
     shell = Shell(tmp_path)
-    shell("testnet", "up", "--slice-size", "64 KiB")
-    yield shell
-    shell("testnet", "down", "--remove")
+    try:
+        shell("testnet", "up", "--slice-size", "64 KiB")
+        yield shell
+    finally:
+        shell("testnet", "down", "--remove")
 
 
 def test_two_minutes(xdb):
