@@ -212,10 +212,15 @@ class Network:
 
 
 @asynccontextmanager
-async def network(members: int = 4, parameters: Parameters | None = None) -> AsyncIterator[Network]:
-    """A running network of so many nodes, its owner and namespace `ns` of three copies."""
+async def network(
+    members: int = 4, parameters: Parameters | None = None, *, lag: int = 0
+) -> AsyncIterator[Network]:
+    """A running network of so many nodes, its owner and namespace `ns` of three copies.
+
+    A block is final `lag` blocks later.
+    """
     clock = FakeClock(START)
-    chain = MemoryChain(parameters or Parameters(start=START), clock)
+    chain = MemoryChain(parameters or Parameters(start=START), clock, lag=lag)
     chain.tick()
     index = Index(MemoryKeyValue(), chain.parameters, chain.deployment)
 
