@@ -59,7 +59,7 @@ async def test_who_left_is_asked_last(net, bench, view):
     assert await bench.download(view) == DATA
 
 
-async def test_a_manifest_is_asked_for_once(net, bench, view):
+async def test_a_manifest_is_asked_for_once(net, view):
     reader = OwnerBench(net)
     for start in range(0, len(DATA), 50_000):
         part = DATA[start : start + 50_000]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict
+from types import SimpleNamespace
 
 import pytest
 
@@ -268,7 +269,7 @@ def recorded(monkeypatch):
 
 
 async def attempt(net, kv, request, data, stop_at):
-    """One life of an owner that ends at the n-th call to a node or write of the journal."""
+    """One life of an owner that ends at the n-th call to a node, chain or journal."""
     left = [stop_at]
 
     def step(*_):
@@ -290,6 +291,18 @@ async def attempt(net, kv, request, data, stop_at):
     bench.journal._kv = type(
         "Watched", (), {"write": staticmethod(watched), "get": kv.get, "scan": kv.scan}
     )()
+    publisher = bench.uploader.recording.publisher
+    submit = publisher.registry.submit
+
+    async def submitted(call):
+        step()
+        await asyncio.sleep(0)
+        inclusion = await submit(call)
+        step()
+        await asyncio.sleep(0)
+        return inclusion
+
+    publisher.registry = SimpleNamespace(parameters=net.index.parameters, submit=submitted)
     task = asyncio.ensure_future(bench.upload(data, request))
     try:
         return await task
@@ -299,13 +312,14 @@ async def attempt(net, kv, request, data, stop_at):
         net.fault = lambda *_: None
 
 
-async def test_the_owner_may_die_at_every_step_and_resume(recorded):
+@pytest.mark.parametrize("size", [2 * BODY + 5, 4096])
+async def test_the_owner_may_die_at_every_step_and_resume(recorded, size):
     stop_at, finished = 1, False
     while not finished:
         async with network(members=3) as net:
             kv = OwnerBench(net).journal_kv
             request = OwnerBench(net).request(slice_size=SLICE)
-            data = DATA[: 2 * BODY + 5]
+            data = DATA[:size]
             view = await attempt(net, kv, request, data, stop_at)
             finished = view is not None
             if not finished:
@@ -317,7 +331,7 @@ async def test_the_owner_may_die_at_every_step_and_resume(recorded):
             assert await bench.download(view) == data
             assert len(net.index.files(net.owner.address).items) == 1
         stop_at += 1
-    assert stop_at > 20
+    assert stop_at > 12
     assert all(len(contents) == 1 for contents in recorded.values())
 
 
