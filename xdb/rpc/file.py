@@ -270,6 +270,8 @@ async def _data(messages: Messages) -> AsyncIterator[Buffer]:
                     f"{size} bytes came, {message.end.size} were sent: upload again"
                 )
             return
+        elif message.HasField("header"):
+            raise InvalidRequestError("a second header came: after the first one only data and end")
         else:
             data = message.data
         size += len(data)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from xdb.core.keyring import namespace_tag
+from xdb.core.keyring import NONCE, encrypt_label, namespace_tag
 from xdb.errors import UnavailableError
 from xdb.index.index import Index
 from xdb.model.calls import CreateNamespace, Heartbeat, RegisterNode
@@ -199,14 +199,11 @@ class Network:
     async def create_namespace(self, name: str, total: int = 3, required: int = 1) -> None:
         """A namespace of the owner: copies, or erasure-coded when more than 1 is required."""
         coding = Coding.COPIES if required == 1 else Coding.ERASURE
+        tag = namespace_tag(self.owner, name)
+        label = encrypt_label(self.owner, tag, self.entropy.draw(NONCE), name, "")
+        redundancy = Redundancy(coding, required, total)
         self.chain.call(
-            self.owner.address,
-            CreateNamespace(
-                namespace_tag(self.owner, name),
-                b"",
-                Redundancy(coding, required, total),
-                ProofScheme.MERKLE,
-            ),
+            self.owner.address, CreateNamespace(tag, label, redundancy, ProofScheme.MERKLE)
         )
         await self.caught_up()
 

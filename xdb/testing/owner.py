@@ -7,6 +7,7 @@ from typing import Any
 
 from xdb.index.views import FileView
 from xdb.model.ids import Nonce
+from xdb.ports.peer import StoragePeers
 from xdb.services.candidates import NodeSurvey
 from xdb.services.catalog import Catalog
 from xdb.services.download import Download, Downloader
@@ -38,17 +39,22 @@ async def chunks(data: bytes, size: int = 50_000) -> AsyncIterator[bytes]:
 
 @dataclass
 class OwnerBench:
-    """Services of the network's owner, and what they reported. The journal survives it."""
+    """Services of the network's owner, and what they reported. The journal survives it.
+
+    `peers` are the members as it reaches them, by default without a network between.
+    """
 
     network: Network
     journal_kv: MemoryKeyValue = field(default_factory=MemoryKeyValue)
     reports: list[Progress] = field(default_factory=list)
+    peers: StoragePeers | None = None
     last_download: Download = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Wires the services."""
         network, compute = self.network, InlineCompute()
-        peers, owner = network.peers(), network.owner
+        peers, owner = self.peers or network.peers(), network.owner
+        self.peers = peers
         self.journal = Journal(self.journal_kv)
         self.survey = NodeSurvey(network.index, peers, network.clock, network.spawn)
         registry = network.chain.registry(owner, network.entropy)
@@ -79,7 +85,7 @@ class OwnerBench:
         network, compute, owner = self.network, InlineCompute(), self.network.owner
         index, deployment = network.index, network.chain.deployment
         publisher = BatchPublisher(network.chain.registry(owner, network.entropy), network.spawn)
-        calls = NodeCalls(index, network.peers(), network.clock)
+        calls = NodeCalls(index, self.peers or network.peers(), network.clock)
         holders = Holders(calls, self.survey, compute)
         return Uploader(
             index=index,

@@ -8,6 +8,7 @@ from functools import partial
 from hashlib import sha256
 
 from xdb.core.coding import piece_length
+from xdb.errors import InvalidRequestError
 from xdb.model.buffer import Buffer
 from xdb.model.ids import Digest
 from xdb.model.registry import Coding
@@ -57,6 +58,7 @@ class Sending:
         async with crew() as group, aclosing(slices):
             async for plain in slices:
                 session.received += len(plain.data)
+                _check_size(session, plain)
                 if len(plain.data) <= SMALL:
                     digest = absorb(plain.data)
                 else:
@@ -70,6 +72,21 @@ class Sending:
 
     def _free(self, size: int, _: object) -> None:
         self.budget.give(size)
+
+
+def _check_size(session: Session, plain: PlainSlice) -> None:
+    """Refuses data of another length than announced: nodes were chosen for that."""
+    announced, came = session.request.size, session.received
+    if announced is None:
+        return
+    if came > announced:
+        raise InvalidRequestError(
+            f"more than the {announced} bytes announced came: upload again with the right size"
+        )
+    if plain.last and came < announced:
+        raise InvalidRequestError(
+            f"{came} bytes came, {announced} were announced: upload again with the right size"
+        )
 
 
 def cost(session: Session, plain: PlainSlice) -> int:
