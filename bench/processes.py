@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TICKS = os.sysconf("SC_CLK_TCK")
-PERIOD = 0.2
+PERIOD = 1.0  # reading a large process's set takes milliseconds
 MIB = 1 << 20
 
 
