@@ -29,6 +29,7 @@ _CONTENT_KEY = 32
 _PREFIX = 7
 _NONCE = 16
 _DIGEST = 32
+_FEW = 1024  # characters that a manifest has room for in any case
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +89,11 @@ class Preparation:
                 f"a file of {request.size} bytes in slices of {request.slice_size}: {most} bytes "
                 "are the most; take larger slices or store it in parts"
             )
-        private = PrivatePart(
-            Digest(bytes(_DIGEST)), 1 << 63, request.media_type, request.extra, bytes(_PREFIX)
-        )
-        encrypt_private(bytes(_CONTENT_KEY), FileId(bytes(_DIGEST)), private)  # is it too long?
+        if (
+            len(request.media_type) + sum(len(key) + len(value) for key, value in request.extra)
+            > _FEW
+        ):
+            _check_private(request)
         return replace(
             request,
             namespace=check_namespace_name(request.namespace),
@@ -192,6 +194,14 @@ class Preparation:
 
     def _file(self, nonce: Nonce) -> FileId:
         return file_id(self.deployment, self.owner, nonce)
+
+
+def _check_private(request: UploadRequest) -> None:
+    """Makes a private part as it will be, which refuses what is too long."""
+    private = PrivatePart(
+        Digest(bytes(_DIGEST)), 1 << 63, request.media_type, request.extra, bytes(_PREFIX)
+    )
+    encrypt_private(bytes(_CONTENT_KEY), FileId(bytes(_DIGEST)), private)
 
 
 def _check_same(request: UploadRequest, known: tuple[Tag, Tag], asked: tuple[Tag, Tag]) -> None:
