@@ -22,6 +22,7 @@ from xdb.errors import (
     NotFoundError,
     OverloadedError,
     PlacementError,
+    SourceChangedError,
     StorageFullError,
     UnavailableError,
 )
@@ -212,6 +213,26 @@ async def test_a_changed_source_starts_anew(xdb, owner, tmp_path):
     assert len({header.upload for header in owner.uploads}) == 2
 
 
+async def test_a_source_that_shrinks_while_it_is_read_starts_anew(xdb, owner, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(DATA)
+
+    def change(_):
+        if len(owner.uploads) == 1:
+            path.write_bytes(DATA[:5])
+
+    file = await xdb.upload(path, "ns", "a", progress=change)
+    assert file.size == 5
+    assert len({header.upload for header in owner.uploads}) == 2
+
+
+async def test_a_source_that_never_stands_still(xdb, owner):
+    owner.script.refuse["Upload"] = [SourceChangedError("it has changed: upload it anew")] * 9
+    with pytest.raises(SourceChangedError, match="it has changed"):
+        await xdb.upload(DATA, "ns", "a")
+    assert len(owner.script.refuse["Upload"]) == 5
+
+
 async def test_streams_are_not_sent_again(xdb, owner):
     async def parts():
         yield DATA
@@ -259,7 +280,7 @@ async def test_a_name_is_taken_once(xdb):
 
 
 async def test_an_upload_goes_on_with_its_id(xdb, owner):
-    owner.script.refuse["Upload"] = [ConflictError("the source has changed")]
+    owner.script.refuse["Upload"] = [SourceChangedError("the source has changed")]
     await xdb.upload(DATA, "ns", "a", upload_id=bytes(16))
     assert owner.uploads[0].upload != bytes(16)
     await xdb.upload(DATA, "ns", "b", upload_id=bytes(16))

@@ -31,13 +31,28 @@ VERBS = {
     "nodes": Verb("xdb.cli.node:nodes", "Storage nodes: list, info."),
     "keys": Verb("xdb.cli.key:keys", "Keystores: new, recover, show, change-password."),
     "chain": Verb("xdb.cli.chain:chain", "The chain: status."),
-    "testnet": Verb("xdb.cli.testnet:testnet", "A network on this machine: up, status, down, ..."),
+    "testnet": Verb("xdb.cli.testnet:testnet", "A network on this machine: up, kill, down."),
     "completion": Verb("xdb.cli.completion:completion", "Print a shell's completion script."),
     "version": Verb("xdb.cli.version:version", "Print versions."),
 }
 
 
-@click.command(cls=LazyGroup, verbs=VERBS, context_settings={"help_option_names": ["-h", "--help"]})
+class _UnreadError(Exception):
+    """Nobody reads standard output any more. click would make an ordinary failure of it."""
+
+
+class _Program(LazyGroup):
+    """The command line as a whole."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Runs the verb."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _UnreadError from error
+
+
+@click.command(cls=_Program, verbs=VERBS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
 @connected
 def app() -> None:
@@ -56,7 +71,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (click.exceptions.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return Exit.INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, _UnreadError):
         return _unread()
     except Exception as error:  # noqa: BLE001  # the last resort: no traceback at people
         return _report(error, options)

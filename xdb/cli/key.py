@@ -27,7 +27,9 @@ _PASSWORD = click.option(
 )
 
 
-@click.command(cls=LazyGroup, verbs=VERBS, short_help="Keystores: new, recover, show, ...")
+@click.command(
+    cls=LazyGroup, verbs=VERBS, short_help="Keystores: new, recover, show, change-password."
+)
 def keys() -> None:
     """Keys: Ethereum V3 keystore files, and the phrases behind them."""
 

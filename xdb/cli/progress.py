@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from xdb.cli import words
 from xdb.cli.state import State
-from xdb.runtime.clock import SystemClock
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -133,6 +132,8 @@ def display(state: State) -> Iterator[Display]:
 
         chosen = Bars()
     else:
+        from xdb.runtime.clock import SystemClock  # noqa: PLC0415  # imports asyncio
+
         chosen = nullcontext(Lines(state, SystemClock()))
     with chosen as shown:
         yield shown

@@ -43,7 +43,7 @@ _COLUMNS = (
 )
 
 
-@click.command(cls=LazyGroup, verbs=VERBS, short_help="A network on this machine: up, down, ...")
+@click.command(cls=LazyGroup, verbs=VERBS, short_help="A network on this machine: up, kill, down.")
 def testnet() -> None:
     """A network on this machine: chain, storage nodes and an owner, each a process.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from xdb.errors import ConfigError, ConflictError, InvalidRequestError
+from xdb.errors import ConfigError, InvalidRequestError, SourceChangedError
 from xdb.model.buffer import Buffer
 
 Uploadable = str | Path | bytes | bytearray | memoryview | BinaryIO | AsyncIterable[Buffer]
@@ -165,7 +165,7 @@ async def _blocks(
             left -= len(block)
         yield block
     if left:
-        raise ConflictError(
+        raise SourceChangedError(
             f"{name} became {left} bytes shorter while it was read: upload it again when nothing "
             "writes to it"
         )

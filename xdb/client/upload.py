@@ -16,7 +16,7 @@ from xdb.client.owner import FILES, Owner
 from xdb.client.records import FileInfo, Stage, UploadProgress
 from xdb.client.retry import Retry
 from xdb.client.source import Source
-from xdb.errors import ConflictError, IntegrityError, UnavailableError
+from xdb.errors import IntegrityError, SourceChangedError, UnavailableError
 from xdb.model.buffer import Buffer
 from xdb.model.ids import Digest
 from xdb.pb import owner_pb2
@@ -26,6 +26,8 @@ from xdb.runtime.spawn import TaskSpawn
 
 METHOD = f"{FILES}Upload"
 ID_BYTES = 16
+MOST_CHANGES = 3
+"""How often an upload begins anew because its source changed."""
 _DATA = 2  # field of UploadRequest
 
 Report = Callable[[UploadProgress], None]
@@ -46,6 +48,7 @@ class Upload:
     resumes: bool = False
     _sent: Digest | None = field(default=None, init=False)
     _most: int = field(default=0, init=False)
+    _changes: int = field(default=0, init=False)
 
     async def run(self) -> FileInfo:
         """Returns when the stage in `header.wait` is reached."""
@@ -54,10 +57,10 @@ class Upload:
             most = self._most
             try:
                 file = await self._attempt()
-            except ConflictError:
-                if not self.resumes:
+            except SourceChangedError:
+                if not self.source.rewindable or self._changes == MOST_CHANGES:
                     raise
-                self._start_anew()  # the source changed; if it is the name, we shall hear again
+                self._start_anew()
             except UnavailableError as error:
                 if not self.source.rewindable:
                     raise
@@ -69,6 +72,7 @@ class Upload:
                 return await self._checked(file)
 
     def _start_anew(self) -> None:
+        self._changes += 1
         self.header.upload = self.owner.entropy.draw(ID_BYTES)
         self.resumes = False
         self._most = 0

@@ -4,17 +4,18 @@ It keeps plaintext in a dictionary and obeys its script; what a real owner node 
 nodes and the chain is left out.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import grpc
 
-from xdb.client.context import Context
-from xdb.errors import ConflictError, ExpiredError, UnavailableError, XdbError
+from xdb.client.context import Context, write_context
+from xdb.client.sync import Loop
+from xdb.errors import ExpiredError, SourceChangedError, UnavailableError, XdbError
 from xdb.model.ids import Address, ChainId, Deployment
 from xdb.model.registry import Endpoint
 from xdb.pb import owner_pb2
@@ -24,6 +25,8 @@ from xdb.rpc.authorization import Doorkeeper, Replays, caller
 from xdb.rpc.edge import Method
 from xdb.rpc.limits import Limits, Planes
 from xdb.rpc.server import ServerSettings, Service, serve, service_of, unary
+from xdb.runtime.clock import SystemClock
+from xdb.store.keystore import write_keystore
 from xdb.testing.entropy import SeededEntropy
 from xdb.testing.gateway_answers import Answers
 from xdb.testing.gateway_state import LIVE, Stored, World
@@ -31,6 +34,7 @@ from xdb.testing.keys import NamedKey
 
 OWNER = NamedKey("owner")
 CLIENT = NamedKey("client")
+PASSWORD = "client"  # noqa: S105  # of a keystore that guards nothing
 DEPLOYMENT = Deployment(ChainId(sha256(b"chain").digest()), Address(bytes(20)))
 PIECE = 1000
 """Bytes of data in one message of a download."""
@@ -190,7 +194,7 @@ class Gateway:
 
     def _compare(self, upload: bytes, data: bytes) -> None:
         if not data.startswith(self._begun.get(upload, b"")):
-            raise ConflictError("the source has changed since the upload began")
+            raise SourceChangedError("the source has changed since the upload began")
 
     def _progress(self, stage: owner_pb2.Stage.ValueType, data: bytes | bytearray) -> Any:  # noqa: ANN401
         progress = owner_pb2.UploadProgress(stage=stage, received=len(data))
@@ -240,3 +244,24 @@ async def gateway(
     async with serve(settings, made.services(), Planes(limits)) as port:
         endpoint = Endpoint(f"127.0.0.1:{port}", certificate.fingerprint)
         yield made, Context(endpoint, OWNER.address, DEPLOYMENT, keystore=Path("/nowhere"))
+
+
+@contextmanager
+def gateway_in_thread(directory: Path) -> Iterator[tuple[Gateway, Path]]:
+    """A gateway in a thread of its own, and a context file with everything it names."""
+    loop = Loop()
+    try:
+        serving = gateway(SystemClock())
+        made, context = loop.run(serving.__aenter__())
+        try:
+            keystore, password = directory / "client.json", directory / "client.password"
+            write_keystore(keystore, CLIENT.private_key, PASSWORD, scrypt_n=2)
+            password.touch(mode=0o600)
+            password.write_text(f"{PASSWORD}\n")
+            path = directory / "context.toml"
+            write_context(path, replace(context, keystore=keystore, password_file=password))
+            yield made, path
+        finally:
+            loop.run(serving.__aexit__(None, None, None))
+    finally:
+        loop.close()

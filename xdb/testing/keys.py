@@ -18,7 +18,7 @@ class NamedKey:
     @property
     def address(self) -> Address:
         """Its address."""
-        return _address(self._private)
+        return _address(self.private_key)
 
     @property
     def node(self) -> NodeId:
@@ -27,14 +27,15 @@ class NamedKey:
 
     def sign(self, digest: Digest) -> Signature:
         """Signs a digest."""
-        return sign(self._private, digest)
+        return sign(self.private_key, digest)
 
     def derive(self, label: str, context: bytes = b"") -> bytes:
         """A secret of its own for each label and context."""
-        return derive(self._private, label, context)
+        return derive(self.private_key, label, context)
 
     @property
-    def _private(self) -> bytes:
+    def private_key(self) -> bytes:
+        """The key itself."""
         return sha256(b"named key " + self.name.encode()).digest()
 
 
