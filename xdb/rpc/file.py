@@ -11,18 +11,17 @@ import grpc
 from xdb.errors import InvalidRequestError, UnavailableError
 from xdb.index.index import MOST, Index
 from xdb.index.views import FileView
-from xdb.model.buffer import Buffer
 from xdb.pb import owner_pb2
-from xdb.peer.framing import CHUNK, frame, unframe
+from xdb.peer.framing import CHUNK, frame
 from xdb.ports.spawn import Spawn
 from xdb.rpc import owner_messages
 from xdb.rpc.clients import Clients
 from xdb.rpc.edge import Context, Method
 from xdb.rpc.server import Service, service_of, unary
+from xdb.rpc.upload_stream import Reports, read_upload, upload_data
 from xdb.services.catalog import Catalog
 from xdb.services.download import Downloader
 from xdb.services.namespaces import Namespaces
-from xdb.services.upload.request import Progress, Stage
 from xdb.services.upload.uploader import Uploader
 from xdb.services.verification import Verification
 
@@ -63,9 +62,10 @@ class FileServicer:
         if not isinstance(first, owner_pb2.UploadRequest) or not first.HasField("header"):
             raise InvalidRequestError("the first message must be the header: send it first")
         request = owner_messages.upload_request(first.header, self._services.slice_size)
-        reports = _Reports()
+        reports = Reports()
         task = self._services.spawn.start(
-            self._services.uploader.upload(request, _data(messages), reports.add), name="upload"
+            self._services.uploader.upload(request, upload_data(messages), reports.add),
+            name="upload",
         )
         task.add_done_callback(reports.end)
         try:
@@ -223,67 +223,6 @@ class FileServicer:
         )
 
 
-class _Reports:
-    """Progress on its way to the client: what was overtaken is left out, but no note."""
-
-    def __init__(self) -> None:
-        self.last = Progress(stage=Stage.READY)
-        self._waiting: list[Progress] = []
-        self._changed = asyncio.Event()
-        self._ended = False
-
-    def add(self, report: Progress) -> None:
-        """Queues a report."""
-        waiting = self._waiting
-        if waiting and not waiting[-1].note and waiting[-1].stage == report.stage:
-            waiting.pop()
-        waiting.append(report)
-        self._changed.set()
-
-    def end(self, _: object) -> None:
-        """Nothing more comes."""
-        self._ended = True
-        self._changed.set()
-
-    def __aiter__(self) -> AsyncIterator[Progress]:
-        return self
-
-    async def __anext__(self) -> Progress:
-        while not self._waiting:
-            if self._ended:
-                raise StopAsyncIteration
-            self._changed.clear()
-            await self._changed.wait()
-        self.last = self._waiting.pop(0)
-        return self.last
-
-
-async def _data(messages: Messages) -> AsyncIterator[Buffer]:
-    """The data up to the end that the client declares; a connection cut off looks like one."""
-    size = 0
-    async for message in messages:
-        if isinstance(message, memoryview):
-            data: Buffer = message
-        elif message.HasField("end"):
-            if message.end.size != size:
-                raise InvalidRequestError(
-                    f"{size} bytes came, {message.end.size} were sent: upload again"
-                )
-            return
-        elif message.HasField("header"):
-            raise InvalidRequestError("a second header came: after the first one only data and end")
-        else:
-            data = message.data
-        size += len(data)
-        yield data
-    raise UnavailableError(f"the upload was cut off after {size} bytes: upload again")
-
-
-def _read_upload(message: bytes) -> Any:  # noqa: ANN401  # a message, or the data in one
-    data = unframe(_DATA, message)
-    return owner_pb2.UploadRequest.FromString(message) if data is None else data
-
-
 def file_service(services: OwnerServices, clients: Clients) -> Service:
     """The service of an owner node."""
     servicer = FileServicer(services, clients)
@@ -292,7 +231,7 @@ def file_service(services: OwnerServices, clients: Clients) -> Service:
     handlers: dict[str, Any] = {
         "Upload": grpc.stream_stream_rpc_method_handler(
             servicer.upload,
-            request_deserializer=_read_upload,
+            request_deserializer=read_upload,
             response_serializer=owner_pb2.UploadProgress.SerializeToString,
         ),
         "Download": stream(
