@@ -27,7 +27,7 @@ from xdb.services.verification import Verification
 
 NAME = "xdb.v1.FileService"
 _DATA = 2  # field of UploadRequest and DownloadReply
-_PAGE = 100
+_PAGE, _NAMESPACES = 100, 10_000
 PATIENCE = 300.0
 """Seconds that an upload waits for the next bytes of its client."""
 
@@ -189,10 +189,10 @@ class FileServicer:
     async def usage(
         self, _request: owner_pb2.UsageRequest, _context: Context
     ) -> owner_pb2.UsageReply:
-        """What every namespace takes."""
+        """What every namespace takes, of the first 10,000."""
         self._clients.check()
         services, reply, after = self._services, owner_pb2.UsageReply(), b""
-        while True:
+        while len(reply.namespaces) < _NAMESPACES:
             page = services.index.namespaces(services.catalog.owner, after=after, limit=MOST)
             for view in page.items:
                 reply.namespaces.add(
@@ -203,8 +203,9 @@ class FileServicer:
                     expired=view.expired,
                 )
             if not page.next:
-                return reply
+                break
             after = page.next
+        return reply
 
     def _plain_info(self, view: FileView) -> owner_pb2.FileInfo:
         services = self._services

@@ -42,7 +42,7 @@ class NamespaceServicer:
             if request.HasField("redundancy")
             else None,
         )
-        return self._info(changed.view)
+        return await self._info(changed.view)
 
     async def list_namespaces(
         self, request: owner_pb2.ListNamespacesRequest, _context: Context
@@ -67,11 +67,11 @@ class NamespaceServicer:
     ) -> owner_pb2.NamespaceInfo:
         """One namespace, its files counted by health."""
         self._clients.check()
-        return self._info(self._namespaces.catalog.namespace(request.name))
+        return await self._info(self._namespaces.catalog.namespace(request.name))
 
-    def _info(self, view: NamespaceView) -> owner_pb2.NamespaceInfo:
+    async def _info(self, view: NamespaceView) -> owner_pb2.NamespaceInfo:
         return owner_messages.namespace_info(
-            self._namespaces.details(view), self._namespaces.colours(view)
+            self._namespaces.details(view), await self._namespaces.colours(view)
         )
 
 

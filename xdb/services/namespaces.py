@@ -1,7 +1,7 @@
 """An owner's namespaces."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from xdb.core import keyring
 from xdb.core.names import check_namespace_name
@@ -9,7 +9,7 @@ from xdb.errors import ConflictError, InvalidRequestError, PlacementError, Refus
 from xdb.index.index import Index
 from xdb.index.views import FileView, NamespaceView
 from xdb.model.calls import CreateNamespace, UpdateNamespace
-from xdb.model.ids import Address
+from xdb.model.ids import Address, NodeId
 from xdb.model.manifest import Label
 from xdb.model.refusal import Refusal
 from xdb.model.registry import NodeState, ProofScheme, Redundancy
@@ -21,6 +21,7 @@ from xdb.services.catalog import Catalog
 
 COUNTED = 10_000
 """Files of a namespace whose health one question looks at."""
+_TURN = 200  # files between which others get their turn
 GREEN, YELLOW, RED, LOST = "green", "yellow", "red", "lost"
 
 
@@ -43,6 +44,7 @@ class Namespaces:
     survey: NodeSurvey
     catalog: Catalog
     entropy: Entropy
+    _there: dict[NodeId, tuple[int, bool]] = field(default_factory=dict)
 
     async def create(self, name: str, description: str, redundancy: Redundancy) -> NamespaceDetails:
         """A new namespace. PlacementError when fewer nodes are usable than it needs."""
@@ -85,17 +87,17 @@ class Namespaces:
         name = self.catalog.namespace_name(tag)
         return NamespaceDetails(view, self.catalog.label(tag, view.label) or Label(name, ""))
 
-    def colours(self, view: NamespaceView) -> dict[str, int]:
+    async def colours(self, view: NamespaceView) -> dict[str, int]:
         """Live files by health, of the newest `COUNTED`."""
         counts: Counter[str] = Counter()
-        after, seen = b"", 0
-        while seen < COUNTED:
-            page = self.index.files(self.owner, view.record.namespace, after=after, limit=1000)
+        after = b""
+        while counts.total() < COUNTED:
+            page = self.index.files(self.owner, view.record.namespace, after=after, limit=_TURN)
             counts.update(self.health(file) for file in page.items)
-            seen += len(page.items)
             if not page.next:
                 break
             after = page.next
+            await self.survey.clock.sleep(0)  # others get their turn
         return dict(counts)
 
     def health(self, view: FileView) -> str:
@@ -109,13 +111,20 @@ class Namespaces:
         return RED if good == redundancy.required else YELLOW
 
     def _is_good(self, view: FileView, slot: int) -> bool:
-        node = self.index.node(view.record.holders[slot - 1])
-        return (
-            node is not None
-            and slot not in view.lost
-            and node.record.state is not NodeState.LEFT
-            and self.survey.is_fresh(node)
-        )
+        return slot not in view.lost and self._is_there(view.record.holders[slot - 1])
+
+    def _is_there(self, node: NodeId) -> bool:
+        height = self.index.head.height
+        known = self._there.get(node)
+        if known is None or known[0] != height:
+            view = self.index.node(node)
+            there = (
+                view is not None
+                and view.record.state is not NodeState.LEFT
+                and self.survey.is_fresh(view)
+            )
+            known = self._there[node] = height, there
+        return known[1]
 
     async def _check_policy(self, redundancy: Redundancy) -> None:
         found = await self.survey.candidates()
