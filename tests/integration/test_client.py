@@ -266,9 +266,21 @@ async def test_what_trying_again_does_not_mend_is_not_tried(xdb, owner, error):
 
 
 async def test_errors_in_the_middle_are_told(xdb, owner):
-    owner.script.break_upload = [(1 << 20, IntegrityError("piece 3 came out otherwise"))]
-    with pytest.raises(IntegrityError, match="piece 3"):
-        await xdb.upload(bytes(8 << 20), "ns", "a")
+    data = bytes(4 << 20)
+    for number in range(20):  # they meet data that is on its way, or do not
+        owner.script.break_upload = [(1 << 20, IntegrityError("piece 3 came out otherwise"))]
+        with pytest.raises(IntegrityError, match="piece 3"):
+            await xdb.upload(data, "ns", f"{number}")
+    assert len(owner.uploads) == 20
+
+
+async def test_callers_that_are_not_served_are_told(served, clock):
+    late = HastyClock()
+    late.now = clock.now - 600
+    async with connected(served[1], late) as client:
+        for _ in range(20):
+            with pytest.raises(AuthError, match="set the clocks"):
+                await client.upload(DATA, "ns", "a")
 
 
 async def test_a_name_is_taken_once(xdb):

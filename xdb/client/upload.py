@@ -8,16 +8,14 @@ from functools import partial
 from hashlib import sha256
 from typing import Any
 
-import grpc
-
 from xdb.client import messages
 from xdb.client.messages import understand
 from xdb.client.owner import FILES, Owner
 from xdb.client.records import FileInfo, Stage, UploadProgress
 from xdb.client.retry import Retry
+from xdb.client.sending import send, send_first, send_last
 from xdb.client.source import Source
 from xdb.errors import IntegrityError, SourceChangedError, UnavailableError
-from xdb.model.buffer import Buffer
 from xdb.model.ids import Digest
 from xdb.pb import owner_pb2
 from xdb.peer.calls import read
@@ -89,7 +87,7 @@ class Upload:
             opened: Any = channel.stream_stream(METHOD)
             call = opened(metadata=party.sign(METHOD, first))
             try:
-                await _write(call, first)
+                await send_first(call, first)
                 ready = asyncio.Event()
                 reading = spawn.start(self._read(call, ready, size), name="upload progress")
                 sending = spawn.start(self._send(call, ready, size), name="upload data")
@@ -127,12 +125,11 @@ class Upload:
                 view = memoryview(block).cast("B")
                 sent += len(view)
                 for start in range(0, len(view), CHUNK):
-                    if not await _write(call, frame(_DATA, view[start : start + CHUNK])):
+                    if not await send(call, frame(_DATA, view[start : start + CHUNK])):
                         return
         self._sent = Digest(digest.digest())
         end = owner_pb2.UploadRequest(end=owner_pb2.UploadEnd(size=sent))
-        if await _write(call, end.SerializeToString()):
-            await _finish(call)
+        await send_last(call, end.SerializeToString())
 
     async def _checked(self, file: FileInfo) -> FileInfo:
         sent = self._sent
@@ -151,22 +148,6 @@ class Upload:
             async for block in blocks:
                 await asyncio.to_thread(digest.update, block)
         return Digest(digest.digest())
-
-
-async def _write(call: Any, message: Buffer) -> bool:  # noqa: ANN401  # grpc
-    """Whether it went out; what ended the call is told to whoever reads from it."""
-    try:
-        await call.write(message)
-    except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-        return False
-    return True
-
-
-async def _finish(call: Any) -> None:  # noqa: ANN401  # grpc
-    try:
-        await call.done_writing()
-    except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-        return
 
 
 def _hex(digest: Digest | None) -> str:
