@@ -4,11 +4,13 @@ It keeps plaintext in a dictionary and obeys its script; what a real owner node 
 nodes and the chain is left out.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import grpc
@@ -50,6 +52,14 @@ class Script:
     spoil_download: list[int] = field(default_factory=list)  # a byte at this place is changed
     lose_answer: int = 0  # uploads that are done, but not answered
     notes: list[str] = field(default_factory=list)
+    stall_at: int | None = None  # a transfer stands still after so many bytes, for good
+    stalled: Event = field(default_factory=Event)  # it does
+
+    async def stall(self, size: int) -> None:
+        """Stands still if that is what the script wants."""
+        if self.stall_at is not None and size >= self.stall_at:
+            self.stalled.set()
+            await asyncio.Event().wait()
 
     def check(self, method: str) -> None:
         """Raises what the script has for a method."""
@@ -92,6 +102,7 @@ class Gateway:
                 data += message.data
                 self._break(self.script.break_upload, header, bytes(data))
                 yield self._progress(owner_pb2.STAGE_SENDING, data)
+                await self.script.stall(len(data))
             if not ended:
                 raise UnavailableError("the upload was cut off: upload again")
             self.sent.append(bytes(data))
@@ -131,6 +142,7 @@ class Gateway:
         for start in range(0, len(data), PIECE):
             if self.script.break_download and start >= self.script.break_download[0][0]:
                 raise self.script.break_download.pop(0)[1]
+            await self.script.stall(start)
             part = data[start : start + PIECE]
             yield owner_pb2.DownloadReply(data=part).SerializeToString()
 
