@@ -19,7 +19,7 @@ from xdb.cli.session import converse, now
 from xdb.cli.state import State, connected, state
 from xdb.client.records import FileInfo, Stage, UploadProgress
 from xdb.core.names import check_name, check_namespace_name
-from xdb.errors import InvalidRequestError, XdbError
+from xdb.errors import InvalidRequestError, PlacementError, UnavailableError
 
 if TYPE_CHECKING:
     from xdb.client import Client, DirectoryResult, UploadOptions
@@ -134,14 +134,14 @@ def _file(at: State, order: Order) -> None:
 
         try:
             file = converse(at, body)
-        except (XdbError, KeyboardInterrupt):
+        except (UnavailableError, PlacementError, KeyboardInterrupt):
             _tell_how_to_resume(at, order, last)
             raise
     _tell(at, file, now() - began, order)
 
 
 def _tell_how_to_resume(at: State, order: Order, last: list[UploadProgress]) -> None:
-    if last and last[0].received and order.path != STDIN and not last[0].note:
+    if last and order.path != STDIN:
         target = f"{order.namespace}/{order.name or Path(order.path).name}"
         command = shlex.join(["xdb-cli", "upload", order.path, target])
         at.note(
