@@ -11,7 +11,7 @@ import click
 from xdb import __version__
 from xdb.cli.exits import Exit, exit_of
 from xdb.cli.lazy import LazyGroup, Verb
-from xdb.cli.state import State, connected, has_colours
+from xdb.cli.state import State, alarm, connected
 from xdb.errors import XdbError
 
 PROGRAM = "xdb-cli"
@@ -102,8 +102,7 @@ def _failed(error: Exception, code: Exit, text: str, options: State) -> int:
         found = {"error": {"kind": type(error).__name__, "message": text, "exit": int(code)}}
         click.echo(json.dumps(found, ensure_ascii=False), err=True)
     else:
-        label = click.style("error:", fg="red", bold=True)
-        click.echo(f"{label} {text}", err=True, color=has_colours(err=True))
+        alarm("error:", text)
     return code
 
 

@@ -30,7 +30,7 @@ PAGE = 100
 @click.option("--limit", type=click.IntRange(1, 1000), default=PAGE, help="Files to show: 100.")
 @click.option("--all", "everything", is_flag=True, help="All files, however many.")
 @click.option("--after", metavar="CURSOR", default="", help="Go on where a listing ended.")
-@click.option("--long", "-l", is_flag=True, help="Ids and holders, too.")
+@click.option("--long", "-l", is_flag=True, help="Ids, too, each below its file.")
 @connected
 def ls(  # noqa: PLR0913  # its options
     namespace: str | None,
@@ -92,13 +92,13 @@ def _show(
         at.note(f"no {'' if status is FileStatus.LIVE else status.name.lower() + ' '}files{where}")
         return
     time = now()
-    columns = [
+    columns = (
         Column("NAME", elastic=True),
         Column("SIZE", right=True),
         Column("HEALTH"),
         Column("PUBLISHED"),
         Column("EXPIRES" if status is FileStatus.LIVE else "GONE"),
-    ]
+    )
     rows = [
         [
             file.name if namespace else file.ref,
@@ -109,11 +109,7 @@ def _show(
         ]
         for file in files
     ]
-    if long:
-        columns += [Column("HOLDERS"), Column("ID")]
-        for row, file in zip(rows, files, strict=True):
-            row += [",".join(words.short(slot.node) for slot in file.slots), file.file.hex()]
-    show(at, columns, rows)
+    show(at, columns, rows, [f"  {file.file.hex()}" for file in files] if long else ())
 
 
 @click.command(short_help="Show what every namespace takes.")

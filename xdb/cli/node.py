@@ -29,7 +29,7 @@ _COLUMNS = (
     Column("HEALTH"),
     Column("STORED", right=True),
     Column("CAPACITY", right=True),
-    Column("HEARTBEAT"),
+    Column("SILENT", right=True),
 )
 
 
@@ -64,7 +64,7 @@ def list_() -> None:
             node.health.name.lower() if node.health else "-",
             words.size(node.stored),
             words.size(node.capacity),
-            words.relative(node.last_heartbeat, time),
+            words.since(node.last_heartbeat, time),
         ]
         for node in found
     ]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from xdb.cli import words
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,8 +39,7 @@ class State:
     def fail(self, text: str) -> None:
         """What went wrong with one of several things, on standard error; JSON says it itself."""
         if not self.json:
-            label = click.style("failed:", fg="red", bold=True)
-            click.echo(f"{label} {text}", err=True, color=has_colours(err=True))
+            alarm("failed:", text)
 
     def document(self, value: object) -> None:
         """One JSON document or line, with --json."""
@@ -45,10 +47,24 @@ class State:
             click.echo(json.dumps(value, ensure_ascii=False))
 
 
+def alarm(label: str, text: str) -> None:
+    """A line about what went wrong, on standard error."""
+    # The label is coloured after the lines are broken: colours have no width.
+    lines = words.wrapped(f"{label} {text}", terminal_width(err=True), len(label) + 1, 0)
+    styled = click.style(label, fg="red", bold=True) + lines.removeprefix(label)
+    click.echo(styled, err=True, color=has_colours(err=True))
+
+
 def has_colours(*, err: bool = False) -> bool:
     """Whether the output is a terminal that shall show colours."""
     stream = sys.stderr if err else sys.stdout
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def terminal_width(*, err: bool = False) -> int | None:
+    """Columns of the terminal that an output is, None when it is none."""
+    stream = sys.stderr if err else sys.stdout
+    return shutil.get_terminal_size().columns if stream.isatty() else None
 
 
 def state() -> State:

@@ -1,14 +1,13 @@
 """Tables of aligned columns. The last line has no trailing blanks, nothing wraps."""
 
-import shutil
-import sys
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
 import click
 
 from xdb.cli import words
-from xdb.cli.state import State
+from xdb.cli.state import State, terminal_width
 
 GAP = "  "
 NARROWEST = 12
@@ -37,10 +36,19 @@ class Column(NamedTuple):
     elastic: bool = False
 
 
-def show(state: State, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
-    """Prints a table."""
-    for line in lines(columns, rows, _terminal_width()):
+def show(
+    state: State,
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[str]],
+    below: Sequence[str] = (),
+) -> None:
+    """Prints a table; a line of `below` follows each row when there are any."""
+    title, *others = lines(columns, rows, terminal_width())
+    state.say(title)
+    for line, after in zip_longest(others, below):
         state.say(line)
+        if after:
+            state.say(after)
 
 
 def lines(
@@ -85,7 +93,3 @@ def fields(state: State, pairs: Sequence[tuple[str, str]], indent: str = "  ") -
     for name, value in shown:
         text = click.style(value, fg=COLOURS[value]) if value in COLOURS else value
         state.say(f"{indent}{click.style(name.ljust(width), dim=True)}{GAP}{text}")
-
-
-def _terminal_width() -> int | None:
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

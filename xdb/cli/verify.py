@@ -10,18 +10,10 @@ from xdb.cli.documents import document
 from xdb.cli.exits import Exit
 from xdb.cli.progress import display, verifying
 from xdb.cli.session import converse
-from xdb.cli.state import connected, state
-from xdb.cli.table import Column, show
+from xdb.cli.state import connected, state, terminal_width
 
 if TYPE_CHECKING:
     from xdb.client import Client, ReplicaCheck
-
-_BAD = (
-    Column("SLOT", right=True),
-    Column("PIECE", right=True),
-    Column("NODE"),
-    Column("PROBLEM", elastic=True),
-)
 
 
 @click.command(short_help="Read every replica back and compare it.")
@@ -53,8 +45,10 @@ def verify(file: str) -> int:
         at.say(f"{words.printable(file)}: {replicas} on {nodes}, all good")
         return Exit.OK
     at.say(f"{words.printable(file)}: {len(bad):,} of {replicas} on {nodes} not good")
-    rows = [
-        [str(check.slot), str(check.piece), words.short(check.node), check.problem] for check in bad
-    ]
-    show(at, _BAD, rows)
+    pieces: dict[tuple[int, bytes, str], list[int]] = {}
+    for check in bad:
+        pieces.setdefault((check.slot, check.node, check.problem), []).append(check.piece)
+    for (slot, node, problem), numbers in pieces.items():
+        at.say(f"  slot {slot}, node {words.short(node)}, pieces {words.numbers(numbers)}:")
+        at.say(words.wrapped(words.printable(problem), terminal_width(), 4))
     return Exit.INTEGRITY

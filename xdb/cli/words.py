@@ -1,11 +1,13 @@
 """Values as people read them."""
 
+import textwrap
 import unicodedata
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from xdb.model.registry import Coding, Redundancy
 
-SHORT = 12
+SHORT = 8
 """Digits of an id that are shown where there is no room for all."""
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
@@ -27,6 +29,17 @@ def size(count: float) -> str:
 def exact_size(count: int) -> str:
     """`27.1 MiB (28,416,409 bytes)`."""
     return f"{size(count)} ({plural(count, 'byte')})" if count >= _STEP else plural(count, "byte")
+
+
+def numbers(of: Sequence[int]) -> str:
+    """`0-14, 17`."""
+    runs: list[list[int]] = []
+    for number in sorted(of):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(f"{a}-{b}" if a != b else f"{a}" for a, b in runs)
 
 
 def speed(count: int, seconds: float) -> str:
@@ -75,6 +88,11 @@ def duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 2 * _MINUTE else span(seconds)
 
 
+def since(time: datetime | None, now: float) -> str:
+    """How long ago, without saying "ago": `3 s`."""
+    return span(max(0.0, now - time.timestamp())) if time else "-"
+
+
 def spelled(time: datetime | None, now: float) -> str:
     """`2027-01-31 12:00:00 UTC, in 364 days`."""
     return f"{moment(time)}, {relative(time, now)}" if time else "-"
@@ -102,6 +120,24 @@ def width(text: str) -> int:
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
         for c in text
+    )
+
+
+def wrapped(text: str, columns: int | None, indent: int, first: int | None = None) -> str:
+    """`text` in lines of at most `columns`, broken at blanks; as it is without a terminal.
+
+    `indent` columns stay free before every line, `first` before the first one.
+    """
+    start = " " * (indent if first is None else first)
+    if columns is None:
+        return start + text
+    return textwrap.fill(
+        text,
+        columns,
+        initial_indent=start,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
 
 

@@ -48,11 +48,11 @@ def test_ns_update_info_list(xdb):
 def test_nodes_list(xdb):
     lines = xdb("nodes", "list").out.splitlines()
     assert lines[0].split() == [
-        "NODE", "ADDRESS", "OPERATOR", "STATE", "HEALTH", "STORED", "CAPACITY", "HEARTBEAT",
+        "NODE", "ADDRESS", "OPERATOR", "STATE", "HEALTH", "STORED", "CAPACITY", "SILENT",
     ]  # fmt: skip
     assert len(lines) == 5
     found = xdb("nodes", "list", "--json").json["nodes"]
-    assert lines[1].startswith(f"{found[0]['node'][:12]}  127.0.0.1:7401  operator 1  online")
+    assert lines[1].startswith(f"{found[0]['node'][:8]}  127.0.0.1:7401  operator 1  online")
     assert list(found[0]) == [
         "node", "signer", "address", "operator", "zone", "state", "capacity", "registered",
         "last_heartbeat", "holdings", "stored", "health", "reachable", "problem", "free",

@@ -79,9 +79,9 @@ def test_bars():
     assert screen.lines() == [
         "photos/holiday.jpg",
         "━━━━━━━━━━━              50%  5.0 MiB of 10.0 MiB",
-        "  slot  1  010101010101  5.0 MiB durable",
-        "  slot  2  020202020202  5.0 MiB durable",
-        "  slot  3  030303030303  5.0 MiB durable",
+        "  slot  1  01010101  5.0 MiB durable",
+        "  slot  2  02020202  5.0 MiB durable",
+        "  slot  3  03030303  5.0 MiB durable",
         "  sending → stored → published → final",
     ]
     uploading(screen.bars, "photos/holiday.jpg", final=True)(progress(Stage.STORED, 10 * MIB))

@@ -53,6 +53,10 @@ def test_times():
 
 
 def test_amounts():
+    assert words.numbers([5, 0, 1, 2, 7, 6]) == "0-2, 5-7"
+    assert words.numbers([3]) == "3"
+    assert words.since(NOW, NOW.timestamp() + 5) == "5 s"
+    assert words.since(None, 0) == "-"
     assert words.plural(1, "node") == "1 node"
     assert words.plural(1000, "node") == "1,000 nodes"
     assert words.exact_size(1) == "1 byte"
@@ -72,3 +76,9 @@ def test_text_for_a_terminal():
     for text in ("a/long/path/to/a/file", "日本日本日本"):
         for columns in range(1, 12):
             assert words.width(words.shortened(text, columns)) <= columns
+
+
+def test_long_text_is_broken_at_blanks():
+    assert words.wrapped("error: what: next", 10, 7, 0) == "error:\n       what:\n       next"
+    assert words.wrapped("a `long-command` b", 8, 2) == "  a\n  `long-command`\n  b"
+    assert words.wrapped("as it is " * 50, None, 2) == "  " + "as it is " * 50
