@@ -183,7 +183,10 @@ async def test_progress(xdb, owner):
 
 async def test_broken_uploads_are_sent_again_under_the_same_id(xdb, owner, clock):
     owner.script.break_upload = [(1, UnavailableError("lost")), (1, BUSY)]
-    await xdb.upload(DATA, "ns", "a")
+    seen = []
+    await xdb.upload(DATA, "ns", "a", progress=seen.append)
+    notes = [progress.note for progress in seen if progress.note]
+    assert notes == ["lost; trying again", "busy: try again; trying again"]
     assert len({header.upload for header in owner.uploads}) == 1
     assert owner.sent[-1] == DATA
     assert len(owner.uploads) == 3

@@ -9,6 +9,8 @@ from xdb.ports.clock import Clock
 T = TypeVar("T")
 
 ATTEMPTS = 5
+UNDER_WAY = 8
+"""Attempts of something that has achieved something: half a minute, time for a restart."""
 FIRST_PAUSE = 0.25
 """Seconds before the second attempt, doubled each time."""
 
@@ -24,13 +26,16 @@ class Retry:
     def went_on(self) -> None:
         """Something was achieved."""
         self._failed = 0
+        self._attempts = UNDER_WAY
 
-    async def after(self, error: XdbError) -> None:
+    async def after(self, error: XdbError, tell: Callable[[XdbError], None] | None = None) -> None:
         """Waits for the next attempt, or raises `error` when none would help."""
         self._failed += 1
         helps = isinstance(error, UnavailableError) and not isinstance(error, StorageFullError)
         if not helps or self._failed >= self._attempts:
             raise error
+        if tell is not None:
+            tell(error)
         await self._clock.sleep(FIRST_PAUSE * 2 ** (self._failed - 1))
 
 

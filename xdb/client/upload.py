@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -15,7 +15,7 @@ from xdb.client.records import FileInfo, Stage, UploadProgress
 from xdb.client.retry import Retry
 from xdb.client.sending import send, send_first, send_last
 from xdb.client.source import Source
-from xdb.errors import IntegrityError, SourceChangedError, UnavailableError
+from xdb.errors import IntegrityError, SourceChangedError, UnavailableError, XdbError
 from xdb.model.ids import Digest
 from xdb.pb import owner_pb2
 from xdb.peer.calls import read
@@ -47,6 +47,7 @@ class Upload:
     _sent: Digest | None = field(default=None, init=False)
     _most: int = field(default=0, init=False)
     _changes: int = field(default=0, init=False)
+    _last: UploadProgress | None = field(default=None, init=False)
 
     async def run(self) -> FileInfo:
         """Returns when the stage in `header.wait` is reached."""
@@ -64,10 +65,14 @@ class Upload:
                     raise
                 if self._most > most:
                     retry.went_on()
-                await retry.after(error)
+                await retry.after(error, self._tell)
                 self.resumes = True
             else:
                 return await self._checked(file)
+
+    def _tell(self, error: XdbError) -> None:
+        if self._last is not None:
+            self.report(replace(self._last, note=f"{error}; trying again"))
 
     def _start_anew(self) -> None:
         self._changes += 1
@@ -109,6 +114,7 @@ class Upload:
             if progress.stage is Stage.READY:
                 ready.set()
             self._most = max(self._most, progress.received)
+            self._last = progress
             self.report(progress)
         if file is None:
             raise UnavailableError(

@@ -2,6 +2,11 @@
 
 import io
 import json
+import os
+import pty
+import select
+import signal
+import subprocess
 import sys
 from dataclasses import dataclass
 
@@ -47,6 +52,52 @@ class Shell:
         done = self.run(*arguments, stdin=stdin)
         assert done.code == 0, done.err
         return done
+
+
+class Terminal:
+    """A program at a terminal of its own."""
+
+    def __init__(self, *arguments):
+        code = (
+            "from xdb.store import keystore\n"
+            "keystore.write_keystore.__kwdefaults__['scrypt_n'] = 2\n"
+            "from xdb.cli import main\nmain()"
+        )
+        self.screen = ""
+        self._main, side = pty.openpty()
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", code, *map(str, arguments)],
+            stdin=side,
+            stdout=side,
+            stderr=side,
+            start_new_session=True,  # so that it asks here and not at the tester's terminal
+        )
+        os.close(side)
+
+    def until(self, text):
+        while text not in self.screen:
+            assert select.select([self._main], [], [], 60)[0], self.screen
+            self.screen += os.read(self._main, 4096).decode()
+
+    def type(self, text):
+        os.write(self._main, text.encode() + b"\n")
+
+    def interrupt(self):
+        self._process.send_signal(signal.SIGINT)
+
+    def end(self):
+        while True:
+            try:
+                self.screen += os.read(self._main, 4096).decode()
+            except OSError:  # the other side is closed
+                break
+        os.close(self._main)
+        return self._process.wait()
+
+
+@pytest.fixture
+def at_terminal():
+    return Terminal
 
 
 @pytest.fixture

@@ -1,11 +1,5 @@
 import json
-import os
-import pty
-import select
-import signal
 import stat
-import subprocess
-import sys
 
 import pytest
 
@@ -107,49 +101,8 @@ def test_without_a_terminal_nothing_is_asked(shell, tmp_path):
     assert "--password-file" in done.err
 
 
-class Terminal:
-    """A program at a terminal of its own."""
-
-    def __init__(self, *arguments):
-        code = (
-            "from xdb.store import keystore\n"
-            "keystore.write_keystore.__kwdefaults__['scrypt_n'] = 2\n"
-            "from xdb.cli import main\nmain()"
-        )
-        self.screen = ""
-        self._main, side = pty.openpty()
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", code, *map(str, arguments)],
-            stdin=side,
-            stdout=side,
-            stderr=side,
-            start_new_session=True,  # so that it asks here and not at the tester's terminal
-        )
-        os.close(side)
-
-    def until(self, text):
-        while text not in self.screen:
-            assert select.select([self._main], [], [], 60)[0], self.screen
-            self.screen += os.read(self._main, 4096).decode()
-
-    def type(self, text):
-        os.write(self._main, text.encode() + b"\n")
-
-    def interrupt(self):
-        self._process.send_signal(signal.SIGINT)
-
-    def end(self):
-        while True:
-            try:
-                self.screen += os.read(self._main, 4096).decode()
-            except OSError:  # the other side is closed
-                break
-        os.close(self._main)
-        return self._process.wait()
-
-
-def test_at_a_terminal_the_password_is_asked_for_twice(tmp_path):
-    terminal = Terminal("keys", "new", tmp_path / "key", "--json")
+def test_at_a_terminal_the_password_is_asked_for_twice(at_terminal, tmp_path):
+    terminal = at_terminal("keys", "new", tmp_path / "key", "--json")
     terminal.until("New password:")
     terminal.type("correct horse")
     terminal.until("The same again:")
@@ -166,8 +119,8 @@ def test_at_a_terminal_the_password_is_asked_for_twice(tmp_path):
     assert read_keystore(tmp_path / "key", "correct horse") == key_of_phrase(made["phrase"])
 
 
-def test_an_interrupted_question(tmp_path):
-    terminal = Terminal("keys", "new", tmp_path / "key")
+def test_an_interrupted_question(at_terminal, tmp_path):
+    terminal = at_terminal("keys", "new", tmp_path / "key")
     terminal.until("New password:")
     terminal.interrupt()
     assert terminal.end() == 130
