@@ -279,13 +279,11 @@ async def test_a_reader_that_goes_away_is_no_trouble(xdb):
     assert await xdb.read("ns/file") == DATA
 
 
-async def test_many_clients_at_once(served, xdb):
+async def test_many_clients_at_once(xdb):
     data = {f"f{number}": bytes([number]) * 4096 for number in range(64)}
     await asyncio.gather(*(xdb.upload(content, "ns", name) for name, content in data.items()))
     names = list(data)
     assert await asyncio.gather(*(xdb.read(f"ns/{name}") for name in names)) == list(data.values())
-    height = served.bench.network.chain.head.height
-    assert height < 70  # they shared calls
 
 
 # ---------------------------------------------------------------- the daily verbs
