@@ -37,3 +37,5 @@ class TaskSpawn:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            # when all had ended, gather may return before their callbacks ran
+            self._tasks.difference_update(tasks)
