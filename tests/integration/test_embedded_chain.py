@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from xdb.blockchain.embedded.backend import EmbeddedChain
-from xdb.blockchain.embedded.config import FollowerConfig
+from xdb.blockchain.embedded.config import FollowerConfig, SequencerConfig
 from xdb.blockchain.embedded.genesis import read_genesis
 from xdb.blockchain.embedded.opening import open_ledger
 from xdb.blockchain.embedded.promotion import check_promotion
@@ -187,14 +187,15 @@ async def test_two_sequencers_on_copies_of_one_chain_are_found_out(net):
 
 async def test_what_does_not_belong_here_is_refused_in_words(net):
     source = await net.ledger("sequencer")
-    sequencer = Sequencer(source, SEQUENCER, CLOCK)
+    slow = SequencerConfig(calls_per_second=0.001, burst=20)
+    sequencer = Sequencer(source, SEQUENCER, CLOCK, slow)
     async with net.serving(source, sequencer) as endpoint, running(sequencer):
         peer = net.peer(endpoint)
         large = await peer.submit(_envelope(net, NODE, UpdateNode(operator="o" * (1 << 20))))
         assert (large.refusal, large.height) == (Refusal.TOO_LARGE, 0)
         with pytest.raises(InvalidRequestError, match=r"Envelope.chain: 0 bytes"):
             await peer.party.ask(SUBMIT, registry_pb2.Envelope(version=1), chain_pb2.Inclusion, 5.0)
-        beats = [_envelope(net, NODE, Heartbeat(NODE.node), f"b{n}") for n in range(260)]
+        beats = [_envelope(net, NODE, Heartbeat(NODE.node), f"b{n}") for n in range(40)]
         answers = []
         for start in range(0, len(beats), 20):
             answers += await asyncio.gather(
