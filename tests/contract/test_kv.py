@@ -78,6 +78,18 @@ async def test_concurrent_writes_keep_their_order(kv):
     assert kv.get(b"last") == b"199"
 
 
+async def test_threads_read_at_the_same_time_what_each_asked_for(kv):
+    wanted = {b"%d" % n: bytes([n]) * (n * 40) for n in range(120)}
+    await kv.write(wanted, sync=False)
+
+    def read():
+        for _ in range(5):
+            assert {key: kv.get(key) for key in wanted} == wanted
+            assert dict(kv.scan(b"")) == wanted
+
+    await asyncio.gather(*(asyncio.to_thread(read) for _ in range(6)))
+
+
 async def test_a_cancelled_write_still_keeps_its_place(kv):
     first = asyncio.ensure_future(kv.write({b"a": b"1"}, sync=True))
     await asyncio.sleep(0)

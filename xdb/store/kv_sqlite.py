@@ -19,8 +19,9 @@ class SqliteKeyValue:
 
     SQLite keeps a write-ahead log. Synced batches are committed with `synchronous` FULL,
     others with NORMAL, where only the newest commits of the log can vanish. One
-    connection writes, one gets, and every scan has one of its own, so that it sees the
-    store as it was when the scan began.
+    connection writes. Every get and every scan has one to itself: two threads in one
+    connection would share a prepared statement and read each other's rows, and a scan
+    sees the store as it was when it began.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -29,41 +30,40 @@ class SqliteKeyValue:
         with ExitStack() as undo:
             undo.callback(self._lock.release)
             self._writer = undo.enter_context(closing(self._connect()))
-            self._reader = undo.enter_context(closing(self._connect()))
-            self._prepare()
+            reader = undo.enter_context(closing(self._connect()))
+            self._prepare(reader)
             undo.pop_all()
-        self._idle: list[sqlite3.Connection] = []
+        self._idle = [reader]
         self._closed = False
         self._commits = CommitQueue("sqlite-commits", self._apply)
 
-    def _prepare(self) -> None:
+    def _prepare(self, reader: sqlite3.Connection) -> None:
         try:
             self._writer.execute("PRAGMA journal_mode=WAL")
             self._writer.execute(
                 "CREATE TABLE IF NOT EXISTS kv"
                 " (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"
             )
-            self._reader.execute("SELECT key FROM kv LIMIT 1").fetchall()
+            reader.execute("SELECT key FROM kv LIMIT 1").fetchall()
         except sqlite3.Error as error:
             raise self._translated(error) from error
 
     def get(self, key: bytes) -> bytes | None:
         """See `KeyValue`."""
+        connection = self._taken()
         try:
-            row = self._reader.execute("SELECT value FROM kv WHERE key = ?", (key,)).fetchone()
+            row = connection.execute("SELECT value FROM kv WHERE key = ?", (key,)).fetchone()
         except sqlite3.Error as error:
             raise self._translated(error) from error
+        finally:
+            self._put_back(connection)
         return None if row is None else row[0]
 
     def scan(
         self, prefix: bytes, *, after: bytes = b"", reverse: bool = False
     ) -> Iterator[tuple[bytes, bytes]]:
         """See `KeyValue`."""
-        try:
-            connection = self._idle.pop()
-        except IndexError:  # asked for rather than counted: other threads take some, too
-            connection = self._connect()
-        rows = self._rows(connection, *_query(prefix, after, reverse=reverse))
+        rows = self._rows(self._taken(), *_query(prefix, after, reverse=reverse))
         next(rows)  # takes the snapshot now, not when the caller iterates
         return cast("Iterator[tuple[bytes, bytes]]", rows)
 
@@ -80,13 +80,21 @@ class SqliteKeyValue:
         except sqlite3.Error as error:
             raise self._translated(error) from error
         finally:
-            self._put_back(connection, cursor)
+            cursor.close()
+            self._put_back(connection)
 
-    def _put_back(self, connection: sqlite3.Connection, cursor: sqlite3.Cursor) -> None:
+    def _taken(self) -> sqlite3.Connection:
+        if self._closed:
+            raise UnavailableError(f"{self._path} is closed: open it again")
+        try:
+            return self._idle.pop()
+        except IndexError:  # asked for rather than counted: other threads take some, too
+            return self._connect()
+
+    def _put_back(self, connection: sqlite3.Connection) -> None:
         if self._closed:
             connection.close()
         else:
-            cursor.close()
             self._idle.append(connection)
 
     async def write(self, batch: Mapping[bytes, bytes | None], *, sync: bool) -> None:
@@ -97,7 +105,7 @@ class SqliteKeyValue:
         """See `KeyValue`."""
         self._commits.close()
         self._closed = True
-        for connection in (self._writer, self._reader, *self._idle):
+        for connection in (self._writer, *self._idle):
             connection.close()
         self._idle.clear()
         self._lock.release()
