@@ -56,6 +56,13 @@ async def test_scans_are_in_order_of_keys(kv):
     assert keys(kv.scan(b"x")) == []
 
 
+async def test_the_empty_key_is_a_key(kv):
+    await put(kv, b"", b"a")
+    assert keys(kv.scan(b"")) == [b"", b"a"]
+    assert keys(kv.scan(b"", reverse=True)) == [b"a", b""]
+    assert keys(kv.scan(b"", after=b"a", reverse=True)) == [b""]
+
+
 async def test_a_scan_shows_the_store_as_it_was(kv):
     await put(kv, b"a", b"b", b"c")
     scan = kv.scan(b"")

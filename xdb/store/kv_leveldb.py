@@ -54,10 +54,11 @@ class LevelKeyValue:
         self, prefix: bytes, *, after: bytes = b"", reverse: bool = False
     ) -> Iterator[tuple[bytes, bytes]]:
         """See `KeyValue`."""
+        # plyvel leaves the empty key out of a reversed scan that starts at it: no start then
         if not after:
-            options: dict[str, bytes | bool] = {"prefix": prefix}
+            options: dict[str, bytes | bool] = {"prefix": prefix} if prefix else {}
         elif reverse:
-            options = {"start": prefix, "stop": after}
+            options = {"start": prefix, "stop": after} if prefix else {"stop": after}
         else:
             options = {"start": after, "include_start": False}
         try:
