@@ -104,19 +104,19 @@ def test_without_a_terminal_nothing_is_asked(shell, tmp_path):
 def test_at_a_terminal_the_password_is_asked_for_twice(at_terminal, tmp_path):
     terminal = at_terminal("keys", "new", tmp_path / "key", "--json")
     terminal.until("New password:")
-    terminal.type("correct horse")
+    terminal.type("c0rrect h0rse")
     terminal.until("The same again:")
     terminal.type("battery")
     terminal.until("do not match")
     terminal.screen = terminal.screen.partition("do not match")[2]
     terminal.until("New password:")
-    terminal.type("correct horse")
+    terminal.type("c0rrect h0rse")
     terminal.until("The same again:")
-    terminal.type("correct horse")
+    terminal.type("c0rrect h0rse")
     assert terminal.end() == 0
-    assert "correct" not in terminal.screen
+    assert "c0rrect" not in terminal.screen
     made = json.loads(terminal.screen.splitlines()[-1])
-    assert read_keystore(tmp_path / "key", "correct horse") == key_of_phrase(made["phrase"])
+    assert read_keystore(tmp_path / "key", "c0rrect h0rse") == key_of_phrase(made["phrase"])
 
 
 def test_an_interrupted_question(at_terminal, tmp_path):
