@@ -127,11 +127,15 @@ async def test_nobody_opens_it_twice(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", ON_DISK)
-async def test_a_closed_store_takes_nothing(tmp_path, kind):
+async def test_a_closed_store_takes_and_gives_nothing(tmp_path, kind):
     kv = open_kv(tmp_path, kind)
     kv.close()
     with pytest.raises(UnavailableError, match="closed"):
         await put(kv, b"a")
+    with pytest.raises(UnavailableError, match="closed"):
+        kv.get(b"a")
+    with pytest.raises(UnavailableError, match="closed"):
+        kv.scan(b"")
 
 
 @pytest.mark.skipif(len(ON_DISK) < 2, reason="LevelDB is not installed")

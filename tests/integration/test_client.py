@@ -1,6 +1,7 @@
 """The client library against an owner node in memory, over real gRPC."""
 
 import asyncio
+import gc
 import io
 import os
 import stat
@@ -179,6 +180,26 @@ async def test_progress(xdb, owner):
     assert seen[-1].received == seen[-1].total == len(DATA)
     assert {p.note for p in seen} == {"", "slot 2 goes to another node"}
     assert {p.upload_id for p in seen} == {owner.uploads[0].upload}
+
+
+async def given_up_when_refused(upload):
+    reading = None
+    while reading is None:
+        await asyncio.sleep(0)
+        named = {task.get_name(): task for task in asyncio.all_tasks()}
+        reading = named.get("upload progress")
+    reading.add_done_callback(lambda _: upload.cancel())
+    await asyncio.wait([upload])
+    assert upload.cancelled()
+
+
+async def test_a_failure_that_nobody_waits_for_any_more_is_no_noise(xdb, owner):
+    owner.script.refuse["Upload"] = [AuthError("not on the list")]
+    loop, noise = asyncio.get_running_loop(), []
+    loop.set_exception_handler(lambda _, context: noise.append(context["message"]))
+    await given_up_when_refused(asyncio.create_task(xdb.upload(DATA, "ns", "a")))
+    gc.collect()
+    assert not noise
 
 
 async def test_broken_uploads_are_sent_again_under_the_same_id(xdb, owner, clock):

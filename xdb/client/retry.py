@@ -16,7 +16,7 @@ FIRST_PAUSE = 0.25
 
 
 class Retry:
-    """Attempts of one thing; `went_on` starts the count anew."""
+    """Attempts of one thing; `went_on` starts the count anew, with more patience."""
 
     def __init__(self, clock: Clock, attempts: int = ATTEMPTS) -> None:
         self._clock = clock
@@ -29,7 +29,7 @@ class Retry:
         self._attempts = UNDER_WAY
 
     async def after(self, error: XdbError, tell: Callable[[XdbError], None] | None = None) -> None:
-        """Waits for the next attempt, or raises `error` when none would help."""
+        """Tells of and waits for the next attempt, or raises `error` when none would help."""
         self._failed += 1
         helps = isinstance(error, UnavailableError) and not isinstance(error, StorageFullError)
         if not helps or self._failed >= self._attempts:

@@ -79,6 +79,7 @@ class Upload:
         self.header.upload = self.owner.entropy.draw(ID_BYTES)
         self.resumes = False
         self._most = 0
+        self._last = None
 
     async def _attempt(self) -> FileInfo:
         size = await self.source.measure()
@@ -96,6 +97,8 @@ class Upload:
                 ready = asyncio.Event()
                 reading = spawn.start(self._read(call, ready, size), name="upload progress")
                 sending = spawn.start(self._send(call, ready, size), name="upload data")
+                for task in (reading, sending):
+                    task.add_done_callback(_seen)
                 await asyncio.wait({reading, sending}, return_when=asyncio.FIRST_COMPLETED)
                 if sending.done() and not sending.cancelled():
                     sending.result()  # the source's own error comes first
@@ -154,6 +157,12 @@ class Upload:
             async for block in blocks:
                 await asyncio.to_thread(digest.update, block)
         return Digest(digest.digest())
+
+
+def _seen(task: asyncio.Task[Any]) -> None:
+    # whoever gives up an upload that has just failed does not ask why it failed
+    if not task.cancelled():
+        task.exception()
 
 
 def _hex(digest: Digest | None) -> str:
