@@ -5,11 +5,14 @@ from dataclasses import replace
 import pytest
 
 from xdb.core.keyring import namespace_tag
+from xdb.core.merkle import leaf_count
+from xdb.core.probing import check_leaf
 from xdb.errors import (
     AuthError,
     ConflictError,
     ExpiredError,
     IntegrityError,
+    InvalidRequestError,
     MissingPiecesError,
     NotFoundError,
     UnavailableError,
@@ -202,6 +205,42 @@ async def test_status(world, peer):
     status = await peer.status()
     assert status.node in world.members
     assert status.accepts
+
+
+async def test_every_leaf_leads_to_the_root_of_the_receipt(world, peer, file):
+    await publish(world, peer, file)
+    (holding,) = world.index.file(file.id).holdings
+    for piece, replica in enumerate(file.replicas(1)):
+        for leaf in range(0, leaf_count(len(replica), file.leaf_size), 7):
+            shown = await peer.leaf(file.key(1, piece), leaf)
+            start = leaf * file.leaf_size
+            assert shown.data == replica[start : start + file.leaf_size]
+            check_leaf(shown, file.leaf_size, holding, file.key(1, piece), leaf)
+
+
+async def test_no_leaf_to_strangers_or_of_nothing(world, way, peer, file):
+    with pytest.raises(NotFoundError):
+        await peer.leaf(file.key(1, 0), 0)
+    await publish(world, peer, file)
+    with pytest.raises(AuthError):
+        await way.peer(NamedKey("stranger")).leaf(file.key(1, 0), 0)
+    with pytest.raises(InvalidRequestError):
+        await peer.leaf(file.key(1, 0), 1 << 20)
+
+
+async def test_damage_is_told_to_its_owner_page_by_page(way, peer, file):
+    await push_all(peer, file)
+    assert await peer.damaged() == ([], b"")
+    keys = [file.key(1, piece) for piece in range(2)]
+    for key in keys:
+        await way.member.custody.store.mark_damaged(key, "a test says so")
+    assert await peer.damaged() == (keys, b"")
+    first, after = await peer.damaged(limit=1)
+    assert first == keys[:1]
+    assert (await peer.damaged(after))[0] == keys[1:]
+    assert (await way.peer(NamedKey("stranger")).damaged())[0] == []
+    with pytest.raises(InvalidRequestError):
+        await peer.damaged(b"no cursor")
 
 
 async def test_a_node_that_is_down(way, peer, file):

@@ -40,6 +40,16 @@ class ReplicaKey:
 
 
 @dataclass(frozen=True, slots=True)
+class LeafShown:
+    """A leaf and the siblings on its way to the holding root."""
+
+    data: bytes
+    replica_length: int
+    replica_path: tuple[Digest, ...]
+    holding_path: tuple[Digest, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NodeStatus:
     """What a storage node says of itself to a caller. Sizes in bytes, times Unix seconds."""
 

@@ -14,7 +14,7 @@ from xdb.core.wire import to_message, to_record
 from xdb.errors import IntegrityError
 from xdb.model.ids import FileId
 from xdb.model.registry import Holder, NodeRecord
-from xdb.model.storage import Commitment, NodeStatus, ReplicaKey, SlotRef
+from xdb.model.storage import Commitment, LeafShown, NodeStatus, ReplicaKey, SlotRef
 from xdb.pb import replica_pb2
 from xdb.peer.calls import Party, read
 from xdb.peer.config import PeerConfig
@@ -28,6 +28,8 @@ ACCEPT = "/xdb.v1.ReplicaService/Accept"
 PULL = "/xdb.v1.ReplicaService/Pull"
 PULL_MANIFEST = "/xdb.v1.ReplicaService/PullManifest"
 STATUS = "/xdb.v1.ProbeService/Status"
+LEAF = "/xdb.v1.ProbeService/Leaf"
+DAMAGED = "/xdb.v1.ProbeService/Damaged"
 
 SMALL = 16 << 10
 """Bytes that travel in the first message, so that a call takes one step instead of five."""
@@ -125,6 +127,26 @@ class GrpcStoragePeer:
         reply = await self.party.ask(STATUS, request, replica_pb2.StatusReply, self._config.control)
         try:
             return to_record(reply, NodeStatus)
+        except ValueError as error:
+            raise self._broken(error) from error
+
+    async def leaf(self, key: ReplicaKey, leaf: int) -> LeafShown:
+        """See `StoragePeer`."""
+        request = replica_pb2.LeafRequest(file=key.file, slot=key.slot, piece=key.piece, leaf=leaf)
+        reply = await self.party.ask(LEAF, request, replica_pb2.LeafReply, self._config.bulk)
+        try:
+            return to_record(reply, LeafShown)
+        except ValueError as error:
+            raise self._broken(error) from error
+
+    async def damaged(self, after: bytes = b"", limit: int = 0) -> tuple[list[ReplicaKey], bytes]:
+        """See `StoragePeer`."""
+        request = replica_pb2.DamagedRequest(after=after, limit=limit)
+        reply = await self.party.ask(
+            DAMAGED, request, replica_pb2.DamagedReply, self._config.control
+        )
+        try:
+            return [to_record(item, ReplicaKey) for item in reply.items], reply.next
         except ValueError as error:
             raise self._broken(error) from error
 

@@ -6,7 +6,7 @@ from itertools import islice
 from xdb.core import merkle
 from xdb.errors import InvalidRequestError, NotFoundError
 from xdb.model.ids import Address, Digest
-from xdb.model.storage import ReplicaKey
+from xdb.model.storage import LeafShown, ReplicaKey
 from xdb.ports.compute import Compute
 from xdb.services.custody import Custody
 from xdb.store.catalog import cursor
@@ -14,16 +14,6 @@ from xdb.store.catalog import cursor
 _MOST_ITEMS = 1000
 _MOST_SEEN = 10_000  # entries of other owners passed over in one call
 _CURSOR = 48
-
-
-@dataclass(frozen=True, slots=True)
-class LeafShown:
-    """A leaf and the siblings on its way to the holding root."""
-
-    data: bytes
-    replica_length: int
-    replica_path: tuple[Digest, ...]
-    holding_path: tuple[Digest, ...]
 
 
 @dataclass(frozen=True, slots=True)

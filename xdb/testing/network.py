@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from xdb.core.keyring import NONCE, encrypt_label, namespace_tag
@@ -20,12 +20,13 @@ from xdb.model.registry import (
     ProofScheme,
     Redundancy,
 )
-from xdb.model.storage import Commitment, NodeStatus, ReplicaKey, SlotRef
+from xdb.model.storage import Commitment, LeafShown, NodeStatus, ReplicaKey, SlotRef
 from xdb.ports.compute import Buffer
 from xdb.runtime.spawn import TaskSpawn
 from xdb.services.admission import Admission
 from xdb.services.custody import Custody
 from xdb.services.facts import Facts
+from xdb.services.probing import Probing
 from xdb.services.receipts import ReceiptMaker
 from xdb.store.kv_memory import MemoryKeyValue
 from xdb.store.recovery import open_store
@@ -61,6 +62,11 @@ class Member:
     def node(self) -> NodeId:
         """Its id."""
         return self.key.node
+
+    @property
+    def probing(self) -> Probing:
+        """What it shows of what it keeps."""
+        return Probing(self.custody, self.custody.compute)
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,16 @@ class LocalPeer:
     async def status(self) -> NodeStatus:
         """See `StoragePeer`."""
         return await self._member("status").custody.status(self.caller.address)
+
+    async def leaf(self, key: ReplicaKey, leaf: int) -> LeafShown:
+        """See `StoragePeer`."""
+        probing = self._member("leaf").probing
+        shown = await probing.leaf(self.caller.address, key, leaf)
+        return replace(shown, data=self.network.tamper(shown.data, self.node))
+
+    async def damaged(self, after: bytes = b"", limit: int = 0) -> tuple[list[ReplicaKey], bytes]:
+        """See `StoragePeer`."""
+        return await self._member("damaged").probing.damaged(self.caller.address, after, limit)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from xdb.runtime.spawn import TaskSpawn
 from xdb.services.admission import Admission
 from xdb.services.candidates import TrustConfig
 from xdb.services.download import DownloadConfig
+from xdb.services.probing import Probing
 from xdb.services.upload.sending import UploadConfig
 from xdb.store.kv_memory import MemoryKeyValue
 from xdb.store.room import RoomConfig
@@ -90,6 +91,16 @@ class Peer:
 
     async def status(self):
         return await self.custody.status(self.caller)
+
+    async def leaf(self, key, leaf):
+        return await self.probing.leaf(self.caller, key, leaf)
+
+    async def damaged(self, after=b"", limit=0):
+        return await self.probing.damaged(self.caller, after, limit)
+
+    @property
+    def probing(self):
+        return Probing(self.custody, self.custody.compute)
 
 
 @dataclass

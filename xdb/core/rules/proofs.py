@@ -8,19 +8,19 @@ records misses: whoever reads the chain derives them when the next seed appears.
 
 from dataclasses import dataclass
 
-from xdb.core.merkle import climb, depth, leads_to, leaf_count, leaf_hash, replica_leaf
+from xdb.core.probing import check_spot
 from xdb.core.rules import seeds, segments
 from xdb.core.rules.limits import refuse
 from xdb.core.rules.nodes import present
 from xdb.core.rules.segments import Segment
 from xdb.core.rules.state import Context, State
 from xdb.core.sampling import ATTEMPTS, draw, node_seed, spot
-from xdb.errors import RefusedCallError
+from xdb.errors import IntegrityError, RefusedCallError
 from xdb.model.calls import Answer, Leaf, Prove
 from xdb.model.events import Event, HoldingRef, ProofAccepted
 from xdb.model.ids import Address, Digest, NodeId
 from xdb.model.refusal import Refusal
-from xdb.model.storage import Commitment
+from xdb.model.storage import LeafShown
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,25 +128,13 @@ def _named(this: _Round, number: int, attempt: int, index: int) -> Segment:
 
 
 def _check_leaf(this: _Round, held: Segment, offset: int, leaf: Leaf) -> None:
-    size = this.context.parameters.leaf_size
-    where = spot(offset, held.holding.leaves, held.holding.replica_leaves)
-    if leaf_count(leaf.replica_length, size) != where.leaves:
-        raise _wrong(
-            f"a replica of {leaf.replica_length} bytes does not have {where.leaves} leaves"
-        )
-    whole = where.leaf < where.leaves - 1
-    wanted = size if whole else leaf.replica_length - (where.leaves - 1) * size
-    if len(leaf.data) != wanted:
-        raise _wrong(f"a leaf of {len(leaf.data)} bytes where {wanted} belong")
-    if len(leaf.replica_path) != depth(where.leaves):
-        raise _wrong(f"a replica path of {len(leaf.replica_path)}, not {depth(where.leaves)}")
-    root = climb(leaf_hash(leaf.data), where.leaf, leaf.replica_path)
-    replica = replica_leaf(Commitment(leaf.replica_length, root))
-    if not leads_to(replica, where.replica, where.replicas, leaf.holding_path, held.holding.root):
-        raise _wrong(
-            f"leaf {where.leaf} of replica {where.replica} does not lead to the root of slot "
-            f"{held.slot} of file {held.file.hex()}"
-        )
+    holding = held.holding
+    where = spot(offset, holding.leaves, holding.replica_leaves)
+    shown = LeafShown(leaf.data, leaf.replica_length, leaf.replica_path, leaf.holding_path)
+    try:
+        check_spot(shown, this.context.parameters.leaf_size, where, holding.root)
+    except IntegrityError as error:
+        raise _wrong(f"slot {held.slot} of file {held.file.hex()}: {error}") from error
 
 
 def _end(this: _Round, index: int, held: Segment) -> HoldingRef:
