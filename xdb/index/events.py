@@ -55,6 +55,8 @@ def _apply(staging: Staging, parameters: Parameters, event: Event, time: int) ->
             files.moved(staging, event)
         case events.FileExtended():
             files.extended(staging, event)
+        case events.FileShrunk():
+            files.shrunk(staging, event)
         case events.FileReleased():
             files.released(staging, event)
         case _:  # others, and those of later versions, have no view here

@@ -31,6 +31,7 @@ from xdb.model.events import (
     FileReleased,
     FileRenamed,
     FileRenewed,
+    FileShrunk,
     HoldingRef,
 )
 from xdb.model.ids import FileId, NodeId
@@ -120,6 +121,23 @@ def extended(staging: Staging, event: FileExtended) -> None:
     )
     holdings = (*view.holdings, _holding(event.holder))
     _change(staging, view, replace(view, record=record, holdings=holdings))
+
+
+def shrunk(staging: Staging, event: FileShrunk) -> None:
+    """The last slot less."""
+    view = _known(staging, event.file)
+    left = len(view.holdings) - 1
+    if event.slot != left + 1 or left < 1 or view.record.holders[left] != event.node:
+        raise PoisonError(f"slot {event.slot} of node {event.node.hex()} is not the last of many")
+    record = replace(
+        view.record,
+        root=event.root,
+        redundancy=replace(view.record.redundancy, total=left),
+        version=event.version,
+        holders=view.record.holders[:left],
+    )
+    lost = tuple(slot for slot in view.lost if slot <= left)
+    _change(staging, view, replace(view, record=record, holdings=view.holdings[:left], lost=lost))
 
 
 def released(staging: Staging, event: FileReleased) -> None:
