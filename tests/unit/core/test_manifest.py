@@ -314,7 +314,7 @@ def test_the_record_of_a_file_that_shrank():
 
 def test_the_record_of_a_file_that_shrank_and_was_extended_with_other_bytes():
     kept = [slot.root for slot in MANIFEST.slots[:2]]
-    changed = replace(RECORD, root=file_root(DIGEST, [*kept, Digest(b"x" * 32)]))
+    changed = replace(RECORD, root=file_root(DIGEST, [*kept, b"x" * 32]))
     with pytest.raises(IntegrityError, match="root"):
         check(MANIFEST, DIGEST, changed)
 
