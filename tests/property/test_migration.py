@@ -158,6 +158,10 @@ def test_targets_hold_no_other_slot_and_are_fit(situation):
     }
     for step in made(situation).steps:
         target = known[step.target]
+        if step.action is Action.SHRINK:
+            assert holders[step.file].pop() == step.source == step.target
+            assert step.slot == len(holders[step.file]) + 1
+            continue
         assert target.state is NodeState.ONLINE
         assert target.is_reachable
         others = [n for slot, n in enumerate(holders[step.file], 1) if slot != step.slot]
@@ -190,6 +194,14 @@ def test_nodes_with_good_copies_never_become_fewer_whatever_fails(situation, dat
             is_transaction = step.action is not Action.RESTORE
             if data.draw(st.booleans()) or (is_transaction and step.version != version):
                 continue  # it failed, or the registry refused it
+            if step.action is Action.SHRINK:
+                assert holders.pop(max(holders)) == step.source
+                good.discard(step.slot)
+                assert step.slot not in holders
+                assert good >= set(range(1, file.health.wanted + 1))
+                least = min(least, len(good))
+                version += 1
+                continue
             assert step.slot in holders or step.slot == len(holders) + 1
             holders[step.slot] = step.target
             good.add(step.slot)
@@ -203,7 +215,8 @@ def test_nodes_with_good_copies_never_become_fewer_whatever_fails(situation, dat
 def test_operators_are_distinct_when_possible(situation):
     nodes, files, _ = situation
     known = {node.candidate.node: node for node in nodes}
-    moving = [step for step in made(situation).steps if step.action is not Action.RESTORE]
+    still = {Action.RESTORE, Action.SHRINK}
+    moving = [step for step in made(situation).steps if step.action not in still]
     for step in moving[:1]:  # before it, no room is given away
         slots = by_file(files)[step.file].health.slots
         others = {s.holding.node for s in slots if s.holding.slot != step.slot}
@@ -256,7 +269,7 @@ def test_most_endangered_files_come_first(situation):
 def test_slots_settle_between_moves_but_for_certain_loss_at_the_minimum(situation):
     _, files, config = situation
     for step in made(situation).steps:
-        if step.action in {Action.RESTORE, Action.EXTEND}:
+        if step.action in {Action.RESTORE, Action.EXTEND, Action.SHRINK}:
             continue
         health = by_file(files)[step.file].health
         slot = health.slots[step.slot - 1]
@@ -272,7 +285,7 @@ def test_good_slots_move_only_off_red_or_denied_nodes(situation):
     nodes, files, config = situation
     known = {node.candidate.node: node for node in nodes}
     for step in made(situation).steps:
-        if step.action is Action.EXTEND:
+        if step.action in {Action.EXTEND, Action.SHRINK}:
             continue
         slot = by_file(files)[step.file].health.slots[step.slot - 1]
         if slot.is_good:
@@ -282,6 +295,27 @@ def test_good_slots_move_only_off_red_or_denied_nodes(situation):
             )
             assert known[step.target].candidate.healthy
             assert not known[step.target].red_since
+
+
+@SETTINGS
+@given(situations())
+def test_copies_shrink_to_the_policy_when_all_that_stay_are_good_and_only_then(situation):
+    _, files, _ = situation
+    found = made(situation)
+    for name, file in by_file(files).items():
+        health, wanted = file.health, file.health.wanted
+        stay, go = health.slots[:wanted], health.slots[wanted:]
+        mine = [step for step in found.steps if step.file == name]
+        waiting = [each for each in found.deferred if each.file == name]
+        shrinks = [step.slot for step in mine if step.action is Action.SHRINK]
+        is_due = health.redundancy.coding is Coding.COPIES and all(s.is_good for s in stay)
+        if not go or not is_due:
+            assert shrinks == []
+            continue
+        assert len(mine) == len(shrinks)
+        assert {each.hold for each in waiting} <= {Hold.RATE}
+        assert len(shrinks) + len(waiting) == len(go)
+        assert shrinks == [len(health.slots) - n for n in range(len(shrinks))]
 
 
 @SETTINGS

@@ -272,14 +272,85 @@ def test_files_in_retention_are_kept_up_and_not_extended():
     assert [step.action for step in found.steps] == [Action.MOVE]
 
 
-def test_a_smaller_policy_lets_bad_slots_go():
+def test_a_smaller_policy_drops_the_last_slots_one_version_after_the_other():
     nodes = network()
-    smaller = copies(2)
-    assert plan_of(nodes, file(nodes, 1, 2, 3, policy=smaller)).deferred == ()
-    assert only_hold(nodes, file(nodes, 1, 2, 3, policy=smaller, s1=LOST)) is Hold.SURPLUS
-    found = plan_of(nodes, file(nodes, 1, 2, 3, policy=smaller, s1=LOST, s2=DAMAGED))
-    assert [(step.slot, step.action) for step in found.steps] == [(2, Action.RESTORE)]
-    assert [(each.slot, each.hold) for each in found.deferred] == [(1, Hold.SURPLUS)]
+    found = plan_of(nodes, file(nodes, 1, 2, 3, 4, policy=copies(2)))
+    assert found.deferred == ()
+    assert [(s.action, s.slot, s.version, s.source, s.target, s.size) for s in found.steps] == [
+        (Action.SHRINK, 4, 7, nid(4), nid(4), 0),
+        (Action.SHRINK, 3, 8, nid(3), nid(3), 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        node(3, state=NodeState.DRAINING),
+        node(3, state=NodeState.LEFT, reachable=False),
+        node(3, silent=True),
+        node(3, red_since=5),
+    ],
+)
+def test_a_slot_above_the_policy_is_dropped_whatever_its_node_is(last):
+    nodes = network(last)
+    step = only_step(nodes, file(nodes, 1, 2, 3, policy=copies(2)))
+    assert (step.action, step.slot) == (Action.SHRINK, 3)
+
+
+@pytest.mark.parametrize("bad", [LOST, DAMAGED])
+def test_a_bad_slot_above_the_policy_is_dropped_and_not_made_good(bad):
+    nodes = network()
+    step = only_step(nodes, file(nodes, 1, 2, 3, policy=copies(2), s3=bad))
+    assert (step.action, step.slot) == (Action.SHRINK, 3)
+
+
+def test_a_slot_that_stays_is_made_good_before_the_last_one_goes():
+    nodes = network()
+    step = only_step(nodes, file(nodes, 1, 2, 3, policy=copies(2), s1=LOST))
+    assert (step.action, step.slot) == (Action.MOVE, 1)
+    found = plan_of(nodes, file(nodes, 1, 2, 3, policy=copies(2), s1=LOST, s2=DAMAGED))
+    assert [(step.slot, step.action) for step in found.steps] == [
+        (2, Action.RESTORE),
+        (1, Action.MOVE),
+    ]
+    found = plan_of(nodes, file(nodes, 1, 2, 3, policy=copies(2), s1=LOST, s3=LOST))
+    assert [(step.slot, step.action) for step in found.steps] == [(1, Action.MOVE)]
+    assert [(each.slot, each.hold) for each in found.deferred] == [(3, Hold.SURPLUS)]
+
+
+def test_the_last_slot_stays_while_another_may_come_back():
+    nodes = network(draining_since(NOW - 599))
+    assert only_hold(nodes, file(nodes, 1, 2, 3, policy=copies(2))) is Hold.GRACE
+
+
+def test_files_in_retention_shrink():
+    nodes = network()
+    step = only_step(nodes, file(nodes, 1, 2, 3, policy=copies(2), is_live=False))
+    assert step.action is Action.SHRINK
+
+
+def test_another_coding_drops_no_slot():
+    nodes = network()
+    other = Redundancy(Coding.ERASURE, 2, 3)
+    four = file(nodes, 1, 2, 3, 4, policy=other)
+    assert only_hold(nodes, four) is Hold.FIXED
+    coded = Redundancy(Coding.ERASURE, 2, 4)
+    assert plan_of(nodes, file(nodes, 1, 2, 3, 4, redundancy=coded, policy=other)).steps == ()
+
+
+def test_pieces_above_the_policy_are_not_made_good():
+    nodes = network()
+    coded, smaller = Redundancy(Coding.ERASURE, 2, 4), Redundancy(Coding.ERASURE, 2, 3)
+    four = file(nodes, 1, 2, 3, 4, redundancy=coded, policy=smaller, s1=LOST)
+    assert only_hold(nodes, four) is Hold.SURPLUS
+
+
+def test_what_does_not_fit_into_a_cycle_is_dropped_in_a_later_one():
+    nodes = network()
+    four = file(nodes, 1, 2, 3, 4, policy=copies(2))
+    found = plan_of(nodes, four, config=MigrationConfig(steps_per_cycle=1))
+    assert [step.slot for step in found.steps] == [4]
+    assert [(each.slot, each.hold) for each in found.deferred] == [(3, Hold.RATE)]
 
 
 def test_a_slot_that_cannot_be_repaired_leaves_its_turn_to_another():
@@ -289,15 +360,17 @@ def test_a_slot_that_cannot_be_repaired_leaves_its_turn_to_another():
     assert [(each.slot, each.hold) for each in found.deferred] == [(2, Hold.WAITING)]
 
 
-def test_a_surplus_slot_still_leaves_a_draining_node():
+def test_a_surplus_piece_still_leaves_a_draining_node():
     nodes = network(node(3, state=NodeState.DRAINING))
-    step = only_step(nodes, file(nodes, 1, 2, 3, policy=copies(2)))
+    coded, smaller = Redundancy(Coding.ERASURE, 2, 4), Redundancy(Coding.ERASURE, 2, 3)
+    step = only_step(nodes, file(nodes, 1, 2, 3, 4, redundancy=coded, policy=smaller))
     assert (step.action, step.slot) == (Action.HANDOVER, 3)
 
 
-def test_surplus_slots_do_not_leave_red_nodes():
+def test_nothing_leaves_a_red_node_while_there_are_slots_to_drop():
     nodes = network(node(2, red_since=5))
-    assert plan_of(nodes, file(nodes, 1, 2, 3, policy=copies(2))).steps == ()
+    found = plan_of(nodes, file(nodes, 1, 2, 3, policy=copies(2)))
+    assert [step.action for step in found.steps] == [Action.SHRINK]
 
 
 @pytest.mark.parametrize("policy", [copies(5), Redundancy(Coding.ERASURE, 2, 5)])
@@ -458,6 +531,10 @@ def test_steps_and_what_waits_are_described():
         assert describe(only_step(nodes, file(nodes, 1, 2, 3, **slots))) == sentence
     added = describe(only_step(nodes, file(nodes, 1, 2, policy=copies(3))))
     assert added.startswith(f"add slot 3 of file {name}")
+    dropped = describe(only_step(nodes, file(nodes, 1, 2, policy=copies(1))))
+    assert dropped == (
+        f"drop slot 2 of file {name} from node {nid(2).hex()}: the policy asks for 1 slot"
+    )
     nodes = network(node(2, state=NodeState.DRAINING))
     assert describe(only_step(nodes, file(nodes, 1, 2, 3))).startswith("hand slot 2 of file")
     nodes = network(node(2, silent=True))

@@ -21,4 +21,6 @@ def describe(item: Step | Deferred) -> str:
             what = f"hand {slot} over to {target}"
         case Action.EXTEND:
             what = f"add {slot} on {target}"
+        case Action.SHRINK:
+            what = f"drop slot {item.slot} of file {item.file.hex()} from {target}"
     return f"{what}: {item.cause}"

@@ -58,6 +58,7 @@ class Action(IntEnum):
     MOVE = 2  # made again from other slots, for another node or anew for the same
     HANDOVER = 3  # sealed bytes go from its node to another, then as MOVE
     EXTEND = 4  # a copy more, on a node that has none
+    SHRINK = 5  # the last copy goes, the policy does not ask for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,9 @@ class Step:
 
     `version` is the record's when the step's turn comes, if the file's earlier steps have
     taken effect; with another one the step is out of date. `cause` says why.
+
+    `size` are the bytes that `target` receives. For SHRINK it receives none: `source` and
+    `target` are both the node whose slot goes, the last of the record.
     """
 
     action: Action

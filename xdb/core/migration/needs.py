@@ -52,8 +52,11 @@ class Judge:
 
     def needs(self, file: PlanFile) -> Needs:
         """What a file needs now."""
-        found = [*self._repairs(file.health), *self._departures(file.health)]
-        found += self._extensions(file)
+        if _can_shrink(file.health):
+            found = list[Need | Deferred](self._shrinks(file.health))
+        else:
+            found = [*self._repairs(file.health), *self._departures(file.health)]
+            found += self._extensions(file)
         return Needs(
             file,
             tuple(each for each in found if isinstance(each, Need)),
@@ -61,12 +64,18 @@ class Judge:
         )
 
     def _repairs(self, health: FileHealth) -> Iterator[Need | Deferred]:
-        """Bad slots, as many as are wanted: cheap ones first, then the gravest."""
+        """Bad slots, as many as are wanted: cheap ones first, then the gravest.
+
+        Those of a file with too many copies that will stay come before the others, and are
+        made good even while the others are: only the last slots can be dropped.
+        """
         missing = health.wanted - health.good
+        staying = health.wanted if _has_surplus(health) else 0
         bad = [slot for slot in health.slots if not slot.is_good]
-        for slot in sorted(bad, key=_eagerness):
-            # Nobody but a node itself can drop a slot, and a draining one cannot leave with it.
-            if missing <= 0 and not slot.is_readable:
+        for slot in sorted(bad, key=lambda each: (each.holding.slot > staying, *_eagerness(each))):
+            # A draining node cannot leave with a slot, and none is dropped before its time.
+            stays = slot.holding.slot <= staying
+            if missing <= 0 and not stays and not slot.is_readable:
                 yield _wait(health, slot, Hold.SURPLUS, "the policy does not ask for it any more")
                 continue
             found = self._repair(health, slot)
@@ -148,6 +157,20 @@ class Judge:
             size = health.slots[0].holding.size
             yield Need(number, Action.EXTEND, None, size, self.now, cause)
 
+    def _shrinks(self, health: FileHealth) -> Iterator[Need]:
+        """Copies above the policy, the last first; all that stay are good."""
+        wanted = "1 slot" if health.wanted == 1 else f"{health.wanted} slots"
+        for slot in reversed(health.slots[health.wanted :]):
+            yield Need(
+                slot=slot.holding.slot,
+                action=Action.SHRINK,
+                source=slot.holding.node,
+                size=0,
+                since=self.now,
+                cause=f"the policy asks for {wanted}",
+                is_urgent=False,
+            )
+
     def _is_reachable(self, slot: SlotHealth) -> bool:
         node = self.nodes.get(slot.holding.node)
         return node is not None and node.is_reachable
@@ -209,6 +232,17 @@ def _eagerness(slot: SlotHealth) -> tuple[bool, bool, int, int]:
     """Draining ones have to go anyway, damaged ones cost no transaction."""
     reason = slot.triggers[0].reason
     return not slot.is_readable, reason is not Reason.DAMAGED, reason, slot.holding.slot
+
+
+def _has_surplus(health: FileHealth) -> bool:
+    """Whether slots could be dropped; pieces of erasure coding are there for good."""
+    is_copies = health.redundancy.coding is Coding.COPIES
+    return is_copies and 1 <= health.wanted < len(health.slots)
+
+
+def _can_shrink(health: FileHealth) -> bool:
+    """Whether the slots that would stay are all good, so that nothing else is to be done."""
+    return _has_surplus(health) and all(slot.is_good for slot in health.slots[: health.wanted])
 
 
 def _cannot_follow(health: FileHealth) -> bool:

@@ -1,8 +1,9 @@
 """The plan of one cycle: most endangered files first, within the limits of the cycle.
 
-Every step adds a holding before the registry drops the old one, so no step, done or
-failed, lowers the number of good copies. Steps of one file are chained by version: each
-is made for the record as the one before leaves it, and is out of date otherwise.
+A step adds a holding before the registry drops the old one, so no step, done or failed,
+lowers the number of good copies; only SHRINK does, down to what the policy asks for. Steps
+of one file are chained by version: each is made for the record as the one before leaves
+it, and is out of date otherwise.
 """
 
 from collections.abc import Iterable, Sequence
@@ -94,7 +95,8 @@ class _Draft:
             cause = "this cycle has enough to do: its turn comes in a later one"
             self.deferred.append(Deferred(file, need.slot, Hold.RATE, cause))
             return None
-        target = need.source if need.action is Action.RESTORE else None
+        stays = need.action in {Action.RESTORE, Action.SHRINK}
+        target = need.source if stays else None
         try:
             target = target or self._targets.choose(_vacancy(needs, need, version, holders))
         except PlacementError as error:
@@ -122,6 +124,7 @@ def _vacancy(needs: Needs, need: Need, version: int, holders: set[NodeId]) -> Va
 
 
 def _turn(need: Need) -> tuple[bool, bool, int, int]:
-    """Restoring needs no transaction; new slots come last and in order."""
+    """Restoring needs no transaction; new slots come last and in order, old ones go backwards."""
     is_new = need.action is Action.EXTEND
-    return need.action is not Action.RESTORE, is_new, 0 if is_new else need.since, need.slot
+    slot = -need.slot if need.action is Action.SHRINK else need.slot
+    return need.action is not Action.RESTORE, is_new, 0 if is_new else need.since, slot
