@@ -18,7 +18,7 @@ from xdb.errors import (
     PlacementError,
     XdbError,
 )
-from xdb.index.index import MOST
+from xdb.index.paging import MOST
 from xdb.pb import owner_pb2
 from xdb.peer.calls import Party
 from xdb.peer.connections import Connections

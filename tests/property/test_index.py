@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xdb.core import merkle
+from xdb.core.rules.segments import is_hole, oldest_bucket, space
 from xdb.core.rules.state import State
 from xdb.errors import RefusedCallError
 from xdb.index.index import Index
@@ -24,7 +25,6 @@ from xdb.model.calls import (
     Renewal,
     Resign,
     SetNodeState,
-    Shrink,
     Surrender,
     UpdateNamespace,
     UpdateNode,
@@ -32,8 +32,9 @@ from xdb.model.calls import (
 from xdb.model.registry import NodeState
 from xdb.ports.blockchain import BlockEvents
 from xdb.store.kv_memory import MemoryKeyValue
+from xdb.testing.audits import AuditWorld, RealDraft
 from xdb.testing.keys import NamedKey
-from xdb.testing.registry import DAY, World, tag
+from xdb.testing.registry import DAY, tag
 
 LAG = 4
 TITLES = [f"t{n}" for n in range(4)]
@@ -57,12 +58,13 @@ STEPS = st.one_of(
     st.tuples(st.just("rename"), owners, titles, st.sampled_from(["a", "b", "c"])),
     st.tuples(st.just("move"), owners, titles, slots, nodes),
     st.tuples(st.just("extend"), owners, titles, nodes),
-    st.tuples(st.just("shrink"), owners, titles),
     st.tuples(st.just("surrender"), owners, titles, slots, nodes),
     st.tuples(st.just("release"), owners, titles),
     st.tuples(st.just("node"), nodes, st.integers(0, 4)),
     st.tuples(st.just("namespace"), owners),
     st.tuples(st.just("pass"), st.sampled_from([0, 3600, DAY, 3 * DAY, 8 * DAY])),
+    st.tuples(st.just("epoch"), st.booleans(), st.booleans()),
+    st.tuples(st.just("prove"), nodes, st.booleans()),
     st.tuples(st.just("undo"), st.integers(1, LAG)),
 )
 
@@ -71,11 +73,11 @@ class Life:
     """Plays steps on a chain; a refused one is played, too, and changes nothing."""
 
     def __init__(self):
-        self.world = World()
+        self.world = AuditWorld()
         self.world.chain._lag = LAG
         for owner in (self.world.alice, self.world.bob):
             for place, title in enumerate(TITLES[:-1]):
-                self.world.publish(owner, title, name="abc"[place], life=(place + 1) * DAY)
+                self.publish(owner.name, title, "abc"[place], 0, place + 1, None)
         for _ in range(LAG):
             self.world.chain.tick()
         self.final = self.world.chain.head.final
@@ -87,7 +89,9 @@ class Life:
 
     def _draft(self, owner, title):
         key = getattr(self.world, owner)
-        return key, self.world.draft(key, title)
+        draft = RealDraft(self.world.chain.deployment, key, title)
+        self.world.drafts[draft.id] = draft
+        return key, draft
 
     def _record(self, draft):
         entry = self.world.entry(draft.id)
@@ -163,14 +167,6 @@ class Life:
             siblings = merkle.extension_siblings(leaves)
             self.world.call(key, Extend(draft.id, record.version, holder, siblings))
 
-    def shrink(self, owner, title):
-        key, draft = self._draft(owner, title)
-        if record := self._record(draft):
-            count = len(record.holders)
-            leaves = [draft.manifest, *(draft.holding(n).root for n in range(1, count + 1))]
-            self.world.call(key, Shrink(draft.id, record.version, merkle.shrink_siblings(leaves)))
-            assert self._record(draft).root == merkle.file_root(leaves[0], leaves[1:-1])
-
     def surrender(self, owner, title, slot, node):
         holder = self.world.nodes[node]
         self.world.call(holder, Surrender(holder.node, self._draft(owner, title)[1].id, slot))
@@ -193,6 +189,16 @@ class Life:
         key = getattr(self.world, owner)
         self.world.call(key, UpdateNamespace(tag("ns"), label=b"%d" % self.world.now))
 
+    def epoch(self, seed, seal):
+        self.world.next_epoch(seed=seed, seal=seal)
+
+    def prove(self, number, has_lost):
+        node = self.world.nodes[number]
+        if segments := self.world.segments(node):
+            lost = frozenset(range(len(segments))) if has_lost else frozenset()
+            with suppress(ValueError, ZeroDivisionError):  # no seed, or nothing to prove
+                self.world.call(node, self.world.proof(node, lost))
+
     def pass_(self, seconds):
         self.world.chain.advance(seconds + 1)
 
@@ -211,6 +217,7 @@ def surviving(kv):
 def check_against_the_rules(world, index):
     state = State(world.chain.state)
     assert index.poisoned == 0
+    check_audits(world, state, index.audits)
     for key in world.nodes:
         view = index.node(key.node)
         assert view.record == state.node(key.node)
@@ -221,7 +228,7 @@ def check_against_the_rules(world, index):
         assert space.record == state.namespace(key.address, tag("ns"))
         views = []
         for title in TITLES:
-            draft = world.draft(key, title)
+            draft = RealDraft(world.chain.deployment, key, title)
             entry, view = state.file(draft.id), index.file(draft.id)
             assert (view is None) == (entry is None)
             if view is not None and entry is not None:
@@ -249,6 +256,21 @@ def check_against_the_rules(world, index):
         for view in live:
             record = view.record
             assert index.live_file(key.address, tag("ns"), record.name) == view
+
+
+def check_audits(world, state, audits):
+    context = world.chain.context()
+    for key in world.nodes:
+        segments = world.segments(key)
+        for epoch in range(max(0, world.epoch - 2), world.epoch + 2):
+            extent = space(state, key.node).before(epoch)
+            assert audits.leaves(key.node, epoch) == (extent.leaves if extent else 0)
+            for index, held in enumerate(segments):
+                span = audits.span_at(key.node, held.start, epoch)
+                assert (span.index, span.file, span.slot) == (index, held.file, held.slot)
+                assert (span.start, span.leaves) == (held.start, held.holding.leaves)
+                assert span.hole == is_hole(context, state, held, epoch)
+        assert audits.unsealed(key.node) == oldest_bucket(state, key.node)
 
 
 async def history(steps):

@@ -1,7 +1,6 @@
 """What a node answers to an epoch's draws, given the segments it knows of itself."""
 
-from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from xdb.core import merkle
@@ -34,21 +33,21 @@ class Question:
 
 
 def questions(
-    seed: Digest, node: NodeId, count: int, leaves: int, spans: Sequence[Span]
+    seed: Digest, node: NodeId, count: int, leaves: int, span_at: Callable[[int], Span]
 ) -> list[Question]:
-    """The epoch's `count` draws over the node's first `leaves` leaves; `spans` by start."""
+    """The epoch's `count` draws over the node's first `leaves` leaves.
+
+    `span_at` gives the segment that a leaf of the address space lies in.
+    """
     own = node_seed(seed, node)
-    starts = [span.start for span in spans]
-    return [_question(own, number, leaves, spans, starts) for number in range(count)]
+    return [_question(own, number, leaves, span_at) for number in range(count)]
 
 
-def _question(
-    seed: Digest, number: int, leaves: int, spans: Sequence[Span], starts: Sequence[int]
-) -> Question:
+def _question(seed: Digest, number: int, leaves: int, span_at: Callable[[int], Span]) -> Question:
     holes: list[int] = []
     for attempt in range(ATTEMPTS):
         leaf = draw(seed, number, attempt, leaves)
-        span = spans[bisect_right(starts, leaf) - 1]
+        span = span_at(leaf)
         if not span.hole:
             where = spot(leaf - span.start, span.leaves, span.replica_leaves)
             return Question(tuple(holes), span, where)

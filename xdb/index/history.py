@@ -7,13 +7,14 @@ from xdb.core.signing import digest_of
 from xdb.errors import ConfigError, IntegrityError
 from xdb.index.events import apply_event
 from xdb.index.keys import CURSOR, FINAL, IDENTITY, UNDO, Cursor, Identity, Undo, number, undo_key
+from xdb.index.moment import Moment
 from xdb.index.staging import Staging, load
 from xdb.model.ids import Deployment
 from xdb.model.registry import Parameters
 from xdb.ports.blockchain import BlockEvents, Final, Head, Rollback
 from xdb.ports.kv import KeyValue
 
-FORMAT = 1
+FORMAT = 2
 
 
 class History:
@@ -38,6 +39,7 @@ class History:
         self._cursor = load(kv.get(CURSOR), Cursor) or Cursor(0, 0, 0)
         self._final = int.from_bytes(kv.get(FINAL) or b"", "big")
         self._moved = asyncio.Event()
+        self.rollbacks = 0
 
     @property
     def head(self) -> Head:
@@ -81,8 +83,9 @@ class History:
             )
         staging = Staging(self._kv)
         poisoned = self._cursor.poisoned
+        at = Moment(self._parameters, block.height, block.time)
         for event in block.events:
-            poisoned += not apply_event(staging, self._parameters, event, block.time)
+            poisoned += not apply_event(staging, event, at)
         cursor = Cursor(block.height, block.time, poisoned)
         staging.save(CURSOR, cursor)
         staging.keep()
@@ -100,6 +103,7 @@ class History:
                 f"the chain takes back blocks from {height + 1} on, and {self.head.final} was "
                 "final: do not trust this chain; ask who runs it"
             )
+        self.rollbacks += 1
         while self._cursor.height > height:
             key = undo_key(self._cursor.height)
             undo = load(self._kv.get(key), Undo)

@@ -1,9 +1,8 @@
 """The index: what happened on the chain, ready to be asked."""
 
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Iterator
 
-from xdb.errors import InvalidRequestError
+from xdb.index.audits import Audits
 from xdb.index.history import History
 from xdb.index.keys import (
     BY_NAMESPACE,
@@ -24,8 +23,11 @@ from xdb.index.keys import (
     namespace_key,
     node_key,
     number,
+    state_key,
     totals_key,
 )
+from xdb.index.moves import Migrations
+from xdb.index.paging import MOST, checked, cursor, newest_first, page, while_
 from xdb.index.staging import load
 from xdb.index.views import FileStatus, FileView, NamespaceView, NodeView, Page, status_of
 from xdb.model.ids import Address, Deployment, FileId, NodeId, Tag
@@ -33,15 +35,11 @@ from xdb.model.registry import NamespaceRecord, NodeRecord, Parameters
 from xdb.ports.blockchain import BlockEvents, Final, Head, Rollback
 from xdb.ports.kv import KeyValue
 
-MOST = 1000
-SCANNED = 10_000
-"""Entries one question looks at. A page may be short of its limit, or empty, and go on."""
 COUNTED = 100_000
 """Ended files one question counts; beyond that, ended ones are taken for live."""
 REMEMBERED = 4096
 """Records of nodes that are kept as they were read."""
 
-T = TypeVar("T")
 _NUMBER = 8
 _FILE = 32
 
@@ -61,6 +59,8 @@ class Index:
         self._kv = kv
         self._history = History(kv, parameters, deployment)
         self._records: dict[NodeId, tuple[bytes, NodeRecord]] = {}
+        self.audits = Audits(kv, parameters)
+        self.migrations = Migrations(kv)
 
     @property
     def head(self) -> Head:
@@ -71,6 +71,11 @@ class Index:
     def poisoned(self) -> int:
         """Events passed over because they made no sense; not 0 means a faulty chain or program."""
         return self._history.poisoned
+
+    @property
+    def rollbacks(self) -> int:
+        """How often the chain took blocks back since the index was opened."""
+        return self._history.rollbacks
 
     async def apply(self, item: BlockEvents | Rollback | Final) -> None:
         """Takes the next item of the history. IntegrityError when it does not follow."""
@@ -91,7 +96,8 @@ class Index:
             return None
         held = load(self._kv.get(held_key(node)), Held) or Held(0, 0)
         seen = int.from_bytes(self._kv.get(heartbeat_key(node)) or b"", "big")
-        return NodeView(record, seen, held.holdings, held.stored)
+        since = int.from_bytes(self._kv.get(state_key(node)) or b"", "big")
+        return NodeView(record, seen, held.holdings, held.stored, since)
 
     def node_record(self, node: NodeId) -> NodeRecord | None:
         """A node's record alone, read once and for all until it changes."""
@@ -109,7 +115,7 @@ class Index:
         """Nodes in order of their ids, from the one behind `after` on."""
         found: list[NodeView] = []
         for key, _ in self._kv.scan(NODES, after=NODES + after if after else b""):
-            if len(found) == _checked(limit):
+            if len(found) == checked(limit):
                 break
             view = self.node(NodeId(Address(key[len(NODES) :])))
             if view is not None:
@@ -149,11 +155,7 @@ class Index:
         files of other statuses.
         """
         prefix = BY_OWNER + owner if namespace is None else BY_NAMESPACE + owner + namespace
-        start = _cursor(after, _NUMBER + _FILE)
-        if until is not None:
-            start = min(start or number(until), number(until))
-        pairs = self._kv.scan(prefix, after=prefix + start if start else b"", reverse=True)
-        first = prefix + number(since)
+        pairs = newest_first(self._kv, prefix, since, until, after, _NUMBER + _FILE)
 
         def taken(key: bytes, value: bytes) -> FileView | None:
             expiry, deleted = _two(value)
@@ -161,20 +163,15 @@ class Index:
                 return None
             return self.file(FileId(key[-_FILE:]))
 
-        return _page(
-            ((key, value) for key, value in _while(pairs, lambda key: key >= first)),
-            len(prefix),
-            limit,
-            taken,
-        )
+        return page(pairs, len(prefix), limit, taken)
 
     def held_by(
         self, node: NodeId, after: bytes = b"", limit: int = MOST
     ) -> Page[tuple[FileId, int]]:
         """Slots a node holds of files that are not released, in order of their ids."""
         prefix = HELD_BY + node
-        pairs = self._scan(prefix, _cursor(after, _FILE + _NUMBER))
-        return _page(
+        pairs = self._scan(prefix, cursor(after, _FILE + _NUMBER))
+        return page(
             pairs,
             len(prefix),
             limit,
@@ -192,10 +189,10 @@ class Index:
         With `of`, only those that this owner owns or this node holds.
         """
         prefix = ENDS if of is None else ENDS_OF + of
-        pairs = self._scan(prefix, _cursor(after, _NUMBER + _FILE))
+        pairs = self._scan(prefix, cursor(after, _NUMBER + _FILE))
         end = prefix + number(before)
-        return _page(
-            _while(pairs, lambda key: key < end),
+        return page(
+            while_(pairs, lambda key: key < end),
             len(prefix),
             limit,
             lambda key, _: self.file(FileId(key[-_FILE:])),
@@ -221,7 +218,7 @@ class Index:
             entry = load(value, NamespaceEntry)
             return None if entry is None else self._namespace(entry)
 
-        return _page(self._scan(prefix, _cursor(after, 32)), len(prefix), limit, taken)
+        return page(self._scan(prefix, cursor(after, 32)), len(prefix), limit, taken)
 
     def _namespace(self, entry: NamespaceEntry) -> NamespaceView:
         owner, namespace = entry.record.owner, entry.record.namespace
@@ -246,47 +243,5 @@ class Index:
         return self._kv.scan(prefix, after=prefix + after if after else b"")
 
 
-def _page(
-    pairs: Iterator[tuple[bytes, bytes]],
-    skipped: int,
-    limit: int,
-    taken: Callable[[bytes, bytes], T | None],
-) -> Page[T]:
-    """Up to `limit` items; the cursor is the last key looked at, without the prefix."""
-    found: list[T] = []
-    last, seen, most = b"", 0, _checked(limit)
-    for key, value in pairs:
-        if len(found) == most or seen == SCANNED:
-            return Page(tuple(found), last)
-        item = taken(key, value)
-        if item is not None:
-            found.append(item)
-        last, seen = key[skipped:], seen + 1
-    return Page(tuple(found), b"")
-
-
-def _while(
-    pairs: Iterator[tuple[bytes, bytes]], wanted: Callable[[bytes], bool]
-) -> Iterator[tuple[bytes, bytes]]:
-    for key, value in pairs:
-        if not wanted(key):
-            return
-        yield key, value
-
-
 def _two(value: bytes) -> tuple[int, int]:
     return int.from_bytes(value[:_NUMBER], "big"), int.from_bytes(value[_NUMBER:], "big")
-
-
-def _cursor(after: bytes, width: int) -> bytes:
-    if after and len(after) != width:
-        raise InvalidRequestError(
-            f"a cursor of {len(after)} bytes where {width} belong: use the one that a page gave"
-        )
-    return after
-
-
-def _checked(limit: int) -> int:
-    if not 1 <= limit <= MOST:
-        raise InvalidRequestError(f"{limit} items a page: ask for 1 to {MOST}")
-    return limit

@@ -20,11 +20,26 @@ key                                    value
 ``z`` end file                         empty
 ``y`` owner or holder, end, file       empty
 ``h`` node file slot                   bytes of the holding, 8 bytes
+``H`` owner node                       how many slots of the owner it holds, 8 bytes
+``r`` node                             chain time at which its state changed last, 8 bytes
+``c`` node day                         heartbeats of that day, 8 bytes
+``d`` node epoch                       heartbeats of that epoch, within the health window
+``q``                                  Seed, the newest
+``a`` node                             Space, how far its segments reach
+``g`` node start                       SegmentEntry
+``i`` node file slot                   start of the segment, 8 bytes
+``j`` node epoch file slot             empty: a holding that is not sealed yet
+``v`` epoch node                       verdict, 1 byte
+``w`` node epoch                       AuditEntry
+``G`` time file version                MigrationEntry
+``N`` node time file version           empty
 =====================================  ==================================================
 """
 
 from dataclasses import dataclass
 
+from xdb.model.events import HoldingRef
+from xdb.model.health import Verdict
 from xdb.model.ids import Address, ChainId, Digest, FileId, NodeId, Tag
 from xdb.model.registry import NamespaceRecord
 
@@ -40,6 +55,16 @@ ENDS_IN_NAMESPACE = b"x"
 ENDS = b"z"
 ENDS_OF = b"y"
 HELD_BY = b"h"
+HOLDERS_OF = b"H"
+DAYS = b"c"
+SEED = b"q"
+SPACES = b"a"
+SEGMENTS = b"g"
+UNSEALED = b"j"
+BY_EPOCH = b"v"
+AUDITS = b"w"
+MIGRATIONS = b"G"
+MIGRATIONS_OF = b"N"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +125,38 @@ class Totals:
     stored: int
 
 
+@dataclass(frozen=True, slots=True)
+class SegmentEntry:
+    """A segment; `ended` is the epoch it ended in plus 1, or 0."""
+
+    index: int
+    file: FileId
+    slot: int
+    leaves: int
+    replica_leaves: int
+    ended: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """What an epoch said of a node, and when: the proof's time, or that of the epoch's end."""
+
+    verdict: Verdict
+    time: int
+    lost: tuple[HoldingRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationEntry:
+    """A Move, or without a source an Extend."""
+
+    slot: int
+    source: NodeId | None
+    target: NodeId
+    size: int
+    height: int
+
+
 def number(value: int) -> bytes:
     """A number in a key or value."""
     return value.to_bytes(8, "big")
@@ -148,3 +205,58 @@ def name_key(owner: Address, namespace: Tag, name: Tag) -> bytes:
 def holding_key(node: NodeId, file: FileId, slot: int) -> bytes:
     """Key of one holding of a node."""
     return HELD_BY + node + file + number(slot)
+
+
+def holders_key(owner: Address, node: NodeId) -> bytes:
+    """Key of how many slots of an owner a node holds."""
+    return HOLDERS_OF + owner + node
+
+
+def state_key(node: NodeId) -> bytes:
+    """Key of the time of a node's last change of state."""
+    return b"r" + node
+
+
+def day_key(node: NodeId, day: int) -> bytes:
+    """Key of a node's heartbeats of a day, counted from 1970 in UTC."""
+    return DAYS + node + number(day)
+
+
+def beats_key(node: NodeId, epoch: int) -> bytes:
+    """Key of a node's heartbeats of an epoch."""
+    return b"d" + node + number(epoch)
+
+
+def space_key(node: NodeId) -> bytes:
+    """Key of a node's Space."""
+    return SPACES + node
+
+
+def segment_key(node: NodeId, start: int) -> bytes:
+    """Key of a SegmentEntry."""
+    return SEGMENTS + node + number(start)
+
+
+def pointer_key(node: NodeId, file: FileId, slot: int) -> bytes:
+    """Key of the segment that a holding is in."""
+    return b"i" + node + file + number(slot)
+
+
+def unsealed_key(node: NodeId, epoch: int, file: FileId, slot: int) -> bytes:
+    """Key of a holding that is in no segment yet."""
+    return UNSEALED + node + number(epoch) + file + number(slot)
+
+
+def audit_key(node: NodeId, epoch: int) -> bytes:
+    """Key of an AuditEntry."""
+    return AUDITS + node + number(epoch)
+
+
+def epoch_key(epoch: int, node: NodeId) -> bytes:
+    """Key of a verdict, in order of epochs."""
+    return BY_EPOCH + number(epoch) + node
+
+
+def migration_key(time: int, file: FileId, version: int) -> bytes:
+    """Key of a MigrationEntry, without its prefix."""
+    return number(time) + file + number(version)

@@ -4,11 +4,15 @@ from dataclasses import replace
 
 from xdb.index.keys import (
     NamespaceEntry,
+    beats_key,
+    day_key,
     heartbeat_key,
     namespace_key,
     node_key,
     number,
+    state_key,
 )
+from xdb.index.moment import Moment
 from xdb.index.poison import PoisonError
 from xdb.index.staging import Staging
 from xdb.model.events import (
@@ -21,10 +25,12 @@ from xdb.model.events import (
     NodeUpdated,
 )
 from xdb.model.ids import NodeId
-from xdb.model.registry import NamespaceRecord, NodeRecord, NodeState, Parameters
+from xdb.model.registry import NamespaceRecord, NodeRecord, NodeState
+
+DAY = 86400
 
 
-def registered(staging: Staging, parameters: Parameters, event: NodeRegistered, time: int) -> None:
+def registered(staging: Staging, event: NodeRegistered, at: Moment) -> None:
     """A new node."""
     if staging.get(node_key(event.node)) is not None:
         raise PoisonError(f"node {event.node.hex()} registers twice")
@@ -32,24 +38,25 @@ def registered(staging: Staging, parameters: Parameters, event: NodeRegistered, 
         node=event.node,
         signer=event.signer,
         former_signer=event.signer,
-        signer_epoch=parameters.epoch_at(time),
+        signer_epoch=at.epoch,
         endpoint=event.endpoint,
         operator=event.operator,
         zone=event.zone,
         capacity=event.capacity,
         state=NodeState.ONLINE,
-        registered=time,
+        registered=at.time,
         resigned=0,
     )
     staging.save(node_key(event.node), record)
+    staging.put(state_key(event.node), number(at.time))
 
 
-def updated(staging: Staging, parameters: Parameters, event: NodeUpdated, time: int) -> None:
+def updated(staging: Staging, event: NodeUpdated, at: Moment) -> None:
     """What the node says of itself now."""
     old = _known(staging, event.node)
     former = old.former_signer
     if (event.signer, event.signer_epoch) != (old.signer, old.signer_epoch):
-        former = old.signer_at(parameters.epoch_at(time))
+        former = old.signer_at(at.epoch)
     record = replace(
         old,
         signer=event.signer,
@@ -63,30 +70,40 @@ def updated(staging: Staging, parameters: Parameters, event: NodeUpdated, time: 
     staging.save(node_key(event.node), record)
 
 
-def state_set(staging: Staging, event: NodeStateSet) -> None:
+def state_set(staging: Staging, event: NodeStateSet, at: Moment) -> None:
     """A node's new state."""
     record = replace(_known(staging, event.node), state=event.state)
     staging.save(node_key(event.node), record)
+    staging.put(state_key(event.node), number(at.time))
 
 
-def resigned(staging: Staging, parameters: Parameters, event: NodeResigned) -> None:
+def resigned(staging: Staging, event: NodeResigned, at: Moment) -> None:
     """The notice period began."""
-    record = replace(_known(staging, event.node), resigned=event.free_from - parameters.notice)
+    record = replace(_known(staging, event.node), resigned=event.free_from - at.parameters.notice)
     staging.save(node_key(event.node), record)
 
 
-def heartbeat(staging: Staging, event: HeartbeatSeen, time: int) -> None:
-    """A sign of life."""
+def heartbeat(staging: Staging, event: HeartbeatSeen, at: Moment) -> None:
+    """A sign of life, counted by day for people and by epoch for the health window."""
     _known(staging, event.node)
-    staging.put(heartbeat_key(event.node), number(time))
+    staging.put(heartbeat_key(event.node), number(at.time))
+    _count(staging, day_key(event.node, at.time // DAY))
+    _count(staging, beats_key(event.node, at.epoch))
+    old = at.epoch - at.parameters.health_window - 1
+    if old >= 0:
+        staging.put(beats_key(event.node, old), None)
 
 
-def created(staging: Staging, event: NamespaceCreated, time: int) -> None:
+def _count(staging: Staging, key: bytes) -> None:
+    staging.put(key, number(int.from_bytes(staging.get(key) or b"", "big") + 1))
+
+
+def created(staging: Staging, event: NamespaceCreated, at: Moment) -> None:
     """A new namespace."""
     key = namespace_key(event.owner, event.namespace)
     if staging.get(key) is not None:
         raise PoisonError(f"namespace {event.namespace.hex()} is created twice")
-    record = NamespaceRecord(event.owner, event.namespace, event.redundancy, event.scheme, time)
+    record = NamespaceRecord(event.owner, event.namespace, event.redundancy, event.scheme, at.time)
     staging.save(key, NamespaceEntry(record, event.label))
 
 

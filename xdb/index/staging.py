@@ -1,5 +1,6 @@
 """Changes on their way into the store: readable at once, written together or not at all."""
 
+from collections.abc import Iterator
 from typing import TypeVar
 
 from xdb.core.encoding import decode, encode
@@ -23,6 +24,10 @@ class Staging:
         if key in self._event:
             return self._event[key]
         return self._kept[key] if key in self._kept else self._kv.get(key)
+
+    def stored(self, prefix: bytes) -> Iterator[bytes]:
+        """Keys as they were before this block."""
+        return (key for key, _ in self._kv.scan(prefix))
 
     def put(self, key: bytes, value: bytes | None) -> None:
         """Changes a value, or with None removes it."""

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Generic, TypeVar
 
+from xdb.model.events import HoldingRef
+from xdb.model.health import Verdict
+from xdb.model.ids import Digest, FileId, NodeId
 from xdb.model.registry import FileRecord, Holding, NamespaceRecord, NodeRecord
 
 T = TypeVar("T")
@@ -28,7 +31,7 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """A node. `last_heartbeat` is 0 before the first.
+    """A node. `last_heartbeat` is 0 before the first, `state_since` when its state changed last.
 
     `holdings` and `stored` count slots of files that are not released yet.
     """
@@ -37,24 +40,90 @@ class NodeView:
     last_heartbeat: int
     holdings: int
     stored: int
+    state_since: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A slot whose holder gave it up, and when."""
+
+    slot: int
+    time: int
 
 
 @dataclass(frozen=True, slots=True)
 class FileView:
     """A file that is not released. `holdings[i]` is what slot i + 1 holds, or should.
 
-    `lost` are the slots whose holders gave them up, in order.
+    `since[i]` is when its present holder took it on, `height` the block of the newest
+    change of the file, `losses` are in order of slots.
     """
 
     record: FileRecord
     label: bytes
     holdings: tuple[Holding, ...]
-    lost: tuple[int, ...] = ()
+    since: tuple[int, ...]
+    height: int
+    losses: tuple[Loss, ...] = ()
+
+    @property
+    def lost(self) -> tuple[int, ...]:
+        """Slots whose holders gave them up, in order."""
+        return tuple(loss.slot for loss in self.losses)
 
     @property
     def stored(self) -> int:
         """Bytes over all holders."""
         return sum(holding.size for holding in self.holdings)
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """What an epoch asks with, and when it became known."""
+
+    epoch: int
+    seed: Digest
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditView:
+    """What an epoch said of a node that had something to prove.
+
+    `is_open` while the epoch asks: what is proved then may still be void at its end, and
+    `verdict` is None when there is no answer yet. `time` is that of the proof, or of the
+    epoch's end.
+    """
+
+    epoch: int
+    node: NodeId
+    verdict: Verdict | None
+    time: int
+    lost: tuple[HoldingRef, ...]
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationView:
+    """A slot that went to another node, or was added (no source), at a time."""
+
+    time: int
+    height: int
+    file: FileId
+    slot: int
+    version: int
+    source: NodeId | None
+    target: NodeId
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatDay:
+    """Heartbeats of a day that begins at chain time `start`, and how many there should be."""
+
+    start: int
+    seen: int
+    expected: int
 
 
 @dataclass(frozen=True, slots=True)

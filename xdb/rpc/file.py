@@ -9,7 +9,8 @@ from typing import Any
 import grpc
 
 from xdb.errors import InvalidRequestError, UnavailableError
-from xdb.index.index import MOST, Index
+from xdb.index.index import Index
+from xdb.index.paging import MOST
 from xdb.index.views import FileView
 from xdb.pb import owner_pb2
 from xdb.peer.framing import CHUNK, frame

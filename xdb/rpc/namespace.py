@@ -1,6 +1,6 @@
 """NamespaceService: an owner's namespaces for its clients."""
 
-from xdb.index.index import MOST
+from xdb.index.paging import MOST
 from xdb.index.views import NamespaceView
 from xdb.pb import owner_pb2
 from xdb.rpc import owner_messages

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from xdb import __version__
 from xdb.errors import NotFoundError, XdbError
-from xdb.index.index import MOST
+from xdb.index.paging import MOST
 from xdb.model.ids import Address, Deployment, NodeId
 from xdb.pb import owner_pb2
 from xdb.rpc import owner_messages

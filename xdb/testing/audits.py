@@ -1,5 +1,6 @@
 """A registry with a beacon and holdings made of real bytes, so that nodes can prove."""
 
+from bisect import bisect_right
 from hashlib import sha256
 
 from xdb.core import merkle, proving
@@ -143,8 +144,13 @@ class AuditWorld(World):
         ]
         extent = space(state, node.node).before(seed.epoch)
         leaves = extent.leaves if extent else 0
+        starts = [span.start for span in spans]
         return proving.questions(
-            seed.seed, node.node, self.parameters.leaves_per_epoch, leaves, spans
+            seed.seed,
+            node.node,
+            self.parameters.leaves_per_epoch,
+            leaves,
+            lambda leaf: spans[bisect_right(starts, leaf) - 1],
         )
 
     def answers(self, node: NamedKey, lost: frozenset[int] = frozenset()) -> tuple[Answer, ...]:

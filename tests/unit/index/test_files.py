@@ -13,7 +13,6 @@ from xdb.model.calls import (
     Rename,
     Renew,
     Renewal,
-    Shrink,
     Surrender,
 )
 from xdb.testing.registry import DAY, tag
@@ -152,7 +151,7 @@ async def test_pages_lead_through_the_whole_list_once(world):
 
 
 async def test_a_page_ends_after_enough_of_other_statuses(world, monkeypatch):
-    monkeypatch.setattr("xdb.index.index.SCANNED", 3)
+    monkeypatch.setattr("xdb.index.paging.SCANNED", 3)
     world.publish(world.alice, "t0", life=30 * DAY)
     world.chain.advance(1)
     for n in range(1, 6):
@@ -226,29 +225,6 @@ async def test_what_a_node_holds_follows_moves_extensions_and_releases(world):
     assert held() == [((), 0)] * 4
     assert world.index.file(draft.id) is None
     assert [world.index.node(key.node).stored for key in world.nodes] == [0] * 4
-
-
-async def test_a_file_that_shrinks_is_counted_without_its_last_slot(world):
-    draft = world.publish(world.alice, "t0")
-    await world.follow()
-    before = world.index.file(draft.id)
-    second = world.nodes[1]
-    world.call(second, Surrender(second.node, draft.id, 2))
-    await world.follow()
-    siblings = merkle.shrink_siblings(
-        [draft.manifest, draft.holding(1).root, draft.holding(2).root]
-    )
-    world.call(world.alice, Shrink(draft.id, 1, siblings))
-    await world.follow()
-    view = world.index.file(draft.id)
-    assert view.record == world.record(draft.id)
-    assert view.record.redundancy.total == 1
-    assert view.holdings == before.holdings[:1]
-    assert view.lost == ()
-    assert world.index.held_by(second.node).items == ()
-    assert [world.index.node(key.node).stored for key in world.nodes[:2]] == [2000, 0]
-    (space,) = world.index.namespaces(world.alice.address).items
-    assert (space.files, space.size, space.stored) == (1, 2000, 2000)
 
 
 async def test_a_slot_that_was_given_up_is_with_nobody_until_it_is_moved(world):

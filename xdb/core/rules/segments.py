@@ -20,7 +20,7 @@ from xdb.model.calls import Seal, Surrender
 from xdb.model.events import BucketsSealed, Event, HoldingRef, HoldingSurrendered
 from xdb.model.ids import Address, FileId, NodeId
 from xdb.model.refusal import Refusal
-from xdb.model.registry import Holding
+from xdb.model.registry import FileRecord, Holding, Parameters
 
 MOST_SEALED = 1000
 """Holdings that one call may seal."""
@@ -87,13 +87,19 @@ def segment(state: State, node: NodeId, index: int) -> Segment | None:
 
 def is_hole(context: Context, state: State, held: Segment, epoch: int) -> bool:
     """Whether draws of `epoch` pass the segment over."""
-    if held.ended:
-        return held.ended - 1 < epoch
     entry = state.file(held.file)
-    if entry is None:
+    record = None if entry is None else entry.record
+    return passed_over(context.parameters, record, held.ended, epoch)
+
+
+def passed_over(parameters: Parameters, record: FileRecord | None, ended: int, epoch: int) -> bool:
+    """Whether a segment is a hole for `epoch`: `record` is its file's, `ended` as in `Segment`.
+
+    What is gone is never asked for, however its record ended afterwards.
+    """
+    if record is None or record.gone(parameters.retention) <= parameters.start_of(epoch):
         return True
-    gone = entry.record.gone(context.parameters.retention)
-    return gone <= context.parameters.start_of(epoch)
+    return bool(ended) and ended - 1 < epoch
 
 
 def oldest_bucket(state: State, node: NodeId) -> int | None:
