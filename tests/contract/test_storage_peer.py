@@ -19,6 +19,7 @@ from xdb.errors import (
 )
 from xdb.model.calls import Publish
 from xdb.model.registry import Coding, Redundancy
+from xdb.model.storage import Damage
 from xdb.peer.connections import Connections
 from xdb.peer.requests import RequestSigner
 from xdb.peer.storage import GrpcStoragePeers
@@ -234,10 +235,12 @@ async def test_damage_is_told_to_its_owner_page_by_page(way, peer, file):
     keys = [file.key(1, piece) for piece in range(2)]
     for key in keys:
         await way.member.custody.store.mark_damaged(key, "a test says so")
-    assert await peer.damaged() == (keys, b"")
+    now, why = way.world.index.head.time, "a test says so"
+    listed = [Damage(key.file, key.slot, key.piece, False, now, why) for key in keys]
+    assert await peer.damaged() == (listed, b"")
     first, after = await peer.damaged(limit=1)
-    assert first == keys[:1]
-    assert (await peer.damaged(after))[0] == keys[1:]
+    assert first == listed[:1]
+    assert (await peer.damaged(after))[0] == listed[1:]
     assert (await way.peer(NamedKey("stranger")).damaged())[0] == []
     with pytest.raises(InvalidRequestError):
         await peer.damaged(b"no cursor")

@@ -23,7 +23,7 @@ PUSHER = textwrap.dedent("""
     async def push(store, number):
         data = sealed(text_of(number), size_of(number))
         slot = ref(f"file {number // 4}")
-        await store.put(slot, number % 4, commitment(data), data, NOW)
+        await store.put(slot, number % 4, commitment(data), data)
         print(number, flush=True)
         if number % 4 == 3:
             await store.put_manifest(slot, slot.file)
@@ -59,7 +59,7 @@ class opened:  # noqa: N801  # a context manager, used like a function
         self._compute = LocalCompute(workers=1)
         self._disk = LocalDisk(self._path / "store", self._compute)
         self._kv = open_kv(self._path / "catalog")
-        return await open_store(self._disk, self._kv, self._compute, LARGE, LEAF, NOW)
+        return await open_store(self._disk, self._kv, self._compute, LARGE, LEAF, lambda: NOW)
 
     async def __aexit__(self, *_):
         self._kv.close()
@@ -107,7 +107,7 @@ def test_large_and_small_replicas_go_through_a_real_disk(tmp_path):
         data = os.urandom((4 << 20) + 13)
         async with opened(tmp_path) as (store, _):
             for piece, part in enumerate((data, data[:300_001], data[:65_536], data[:1])):
-                assert await store.put(ref(), piece, commitment(part), part, NOW) is False
+                assert await store.put(ref(), piece, commitment(part), part) is False
                 assert await store.get(key(ref(), piece)) == part
                 assert await store.verify(key(ref(), piece))
             assert await store.get(key(ref()), 4_000_000, 194_317) == data[4_000_000:]

@@ -40,6 +40,26 @@ class ReplicaKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Damage:
+    """What a node lists as damaged: a replica, or with `manifest` the manifest of the slot.
+
+    `since` is the chain time at which it was first listed, 0 when that is not known.
+    """
+
+    file: FileId
+    slot: int
+    piece: int
+    manifest: bool
+    since: int
+    reason: str
+
+    @property
+    def key(self) -> ReplicaKey:
+        """The replica, when it is one."""
+        return ReplicaKey(self.file, self.slot, self.piece)
+
+
+@dataclass(frozen=True, slots=True)
 class LeafShown:
     """A leaf and the siblings on its way to the holding root."""
 

@@ -107,7 +107,7 @@ async def open_storage(ports: StoragePorts, settings: StorageSettings) -> Storag
         ports.compute,
         settings.room,
         parameters.leaf_size,
-        index.head.time,
+        lambda: index.head.time,
     )
     ports.log.info("store.opened", used=store.room.used, **asdict(recovery))
     facts = Facts(settings.node, ports.backend.deployment, parameters, index)

@@ -451,19 +451,31 @@ class DamagedReply(_message.Message):
         FILE_FIELD_NUMBER: _builtins.int
         SLOT_FIELD_NUMBER: _builtins.int
         PIECE_FIELD_NUMBER: _builtins.int
+        MANIFEST_FIELD_NUMBER: _builtins.int
+        SINCE_FIELD_NUMBER: _builtins.int
+        REASON_FIELD_NUMBER: _builtins.int
         file: _builtins.bytes
         slot: _builtins.int
         piece: _builtins.int
+        manifest: _builtins.bool
+        """the slot's manifest and no replica"""
+        since: _builtins.int
+        """chain time at which it was first listed"""
+        reason: _builtins.str
+        """for people"""
         def __init__(
             self,
             *,
             file: _builtins.bytes = ...,
             slot: _builtins.int = ...,
             piece: _builtins.int = ...,
+            manifest: _builtins.bool = ...,
+            since: _builtins.int = ...,
+            reason: _builtins.str = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "piece", b"piece", "slot", b"slot"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "manifest", b"manifest", "piece", b"piece", "reason", b"reason", "since", b"since", "slot", b"slot"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -272,7 +272,8 @@ class ProbeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Damaged(self, request, context):
-        """Replicas this node knows to be damaged or missing, for the owner to restore.
+        """Replicas and manifests this node knows to be damaged or missing, for the owner to
+        restore: replicas by pushing them again, a manifest by handing it over again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -95,7 +95,9 @@ class ProbeServiceStub:
     Leaf: _grpc.UnaryUnaryMultiCallable[_replica_pb2.LeafRequest, _replica_pb2.LeafReply]
     """One leaf of a replica with its path to the holding root."""
     Damaged: _grpc.UnaryUnaryMultiCallable[_replica_pb2.DamagedRequest, _replica_pb2.DamagedReply]
-    """Replicas this node knows to be damaged or missing, for the owner to restore."""
+    """Replicas and manifests this node knows to be damaged or missing, for the owner to
+    restore: replicas by pushing them again, a manifest by handing it over again.
+    """
 
 @_typing.type_check_only
 class ProbeServiceAsyncStub(ProbeServiceStub):
@@ -104,7 +106,9 @@ class ProbeServiceAsyncStub(ProbeServiceStub):
     Leaf: _aio.UnaryUnaryMultiCallable[_replica_pb2.LeafRequest, _replica_pb2.LeafReply]  # type: ignore[assignment]
     """One leaf of a replica with its path to the holding root."""
     Damaged: _aio.UnaryUnaryMultiCallable[_replica_pb2.DamagedRequest, _replica_pb2.DamagedReply]  # type: ignore[assignment]
-    """Replicas this node knows to be damaged or missing, for the owner to restore."""
+    """Replicas and manifests this node knows to be damaged or missing, for the owner to
+    restore: replicas by pushing them again, a manifest by handing it over again.
+    """
 
 class ProbeServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -128,6 +132,8 @@ class ProbeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _replica_pb2.DamagedRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_replica_pb2.DamagedReply, _abc.Awaitable[_replica_pb2.DamagedReply]]:
-        """Replicas this node knows to be damaged or missing, for the owner to restore."""
+        """Replicas and manifests this node knows to be damaged or missing, for the owner to
+        restore: replicas by pushing them again, a manifest by handing it over again.
+        """
 
 def add_ProbeServiceServicer_to_server(servicer: ProbeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -14,7 +14,7 @@ from xdb.core.wire import to_message, to_record
 from xdb.errors import IntegrityError
 from xdb.model.ids import FileId
 from xdb.model.registry import Holder, NodeRecord
-from xdb.model.storage import Commitment, LeafShown, NodeStatus, ReplicaKey, SlotRef
+from xdb.model.storage import Commitment, Damage, LeafShown, NodeStatus, ReplicaKey, SlotRef
 from xdb.pb import replica_pb2
 from xdb.peer.calls import Party, read
 from xdb.peer.config import PeerConfig
@@ -139,14 +139,14 @@ class GrpcStoragePeer:
         except ValueError as error:
             raise self._broken(error) from error
 
-    async def damaged(self, after: bytes = b"", limit: int = 0) -> tuple[list[ReplicaKey], bytes]:
+    async def damaged(self, after: bytes = b"", limit: int = 0) -> tuple[list[Damage], bytes]:
         """See `StoragePeer`."""
         request = replica_pb2.DamagedRequest(after=after, limit=limit)
         reply = await self.party.ask(
             DAMAGED, request, replica_pb2.DamagedReply, self._config.control
         )
         try:
-            return [to_record(item, ReplicaKey) for item in reply.items], reply.next
+            return [to_record(item, Damage) for item in reply.items], reply.next
         except ValueError as error:
             raise self._broken(error) from error
 

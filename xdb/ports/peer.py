@@ -8,7 +8,7 @@ from xdb.model.calls import Envelope
 from xdb.model.ids import Digest, FileId
 from xdb.model.refusal import Refusal
 from xdb.model.registry import Endpoint, Holder, NodeRecord
-from xdb.model.storage import Commitment, LeafShown, NodeStatus, ReplicaKey, SlotRef
+from xdb.model.storage import Commitment, Damage, LeafShown, NodeStatus, ReplicaKey, SlotRef
 from xdb.ports.compute import Buffer
 
 
@@ -45,8 +45,8 @@ class StoragePeer(Protocol):
         """One leaf with its way to the holding root. Not verified here."""
         ...
 
-    async def damaged(self, after: bytes = b"", limit: int = 0) -> tuple[list[ReplicaKey], bytes]:
-        """Our replicas that the node lost, and the cursor of the next page, empty at the end.
+    async def damaged(self, after: bytes = b"", limit: int = 0) -> tuple[list[Damage], bytes]:
+        """What the node lost of ours, and the cursor of the next page, empty at the end.
 
         A page may be empty and yet not the last. Limit 0 leaves its size to the node.
         """

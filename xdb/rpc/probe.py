@@ -42,12 +42,9 @@ class ProbeServicer:
     async def damaged(
         self, request: replica_pb2.DamagedRequest, _context: Context
     ) -> replica_pb2.DamagedReply:
-        """The caller's replicas that this node lost, for it to push again."""
-        keys, after = await self._probing.damaged(caller(), request.after, request.limit)
-        items = [
-            replica_pb2.DamagedReply.Item(file=key.file, slot=key.slot, piece=key.piece)
-            for key in keys
-        ]
+        """What this node lost of the caller's, for it to hand over again."""
+        found, after = await self._probing.damaged(caller(), request.after, request.limit)
+        items = [to_message(damage, replica_pb2.DamagedReply.Item) for damage in found]
         return replica_pb2.DamagedReply(items=items, next=after)
 
 

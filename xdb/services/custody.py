@@ -74,7 +74,7 @@ class Custody:
         """Stores a replica, verified and durable on return; True when it was here already."""
         if await self.check_push(caller, slot, piece, commitment):
             return True
-        return await self.store.put(slot, piece, commitment, sealed, self.facts.now)
+        return await self.store.put(slot, piece, commitment, sealed)
 
     def check_accept(
         self, caller: Address, slot: SlotRef, expiry: int, version: int

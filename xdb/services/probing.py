@@ -6,14 +6,14 @@ from itertools import islice
 from xdb.core import merkle
 from xdb.errors import InvalidRequestError, NotFoundError
 from xdb.model.ids import Address, Digest
-from xdb.model.storage import LeafShown, ReplicaKey
+from xdb.model.storage import Damage, LeafShown, ReplicaKey
 from xdb.ports.compute import Compute
 from xdb.services.custody import Custody
 from xdb.store.catalog import cursor
 
 _MOST_ITEMS = 1000
 _MOST_SEEN = 10_000  # entries of other owners passed over in one call
-_CURSOR = 48
+_CURSORS = (40, 48)  # behind a manifest, behind a replica
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +49,18 @@ class Probing:
 
     async def damaged(
         self, caller: Address, after: bytes, limit: int
-    ) -> tuple[list[ReplicaKey], bytes]:
-        """Damaged replicas of the caller's files; the cursor of the next page, empty at the end."""
-        if after and len(after) != _CURSOR:
+    ) -> tuple[list[Damage], bytes]:
+        """What is damaged of the caller's files; the cursor of the next page, empty at the end."""
+        if after and len(after) not in _CURSORS:
             raise InvalidRequestError("the cursor is none that was given out: begin without one")
-        found: list[ReplicaKey] = []
+        found: list[Damage] = []
         catalog = self.custody.store.catalog
         last = b""
-        for key, _ in islice(catalog.damaged(after), _MOST_SEEN):
-            last = cursor(key.file, key.slot, key.piece)
-            slot = catalog.slot(key.file, key.slot)
+        for damage in islice(catalog.damaged(after), _MOST_SEEN):
+            last = cursor(damage.file, damage.slot, None if damage.manifest else damage.piece)
+            slot = catalog.slot(damage.file, damage.slot)
             if slot is not None and slot.owner == caller:
-                found.append(key)
+                found.append(damage)
                 if len(found) >= min(limit or _MOST_ITEMS, _MOST_ITEMS):
                     return found, last
         more = last and next(iter(catalog.damaged(last)), None) is not None

@@ -5,20 +5,27 @@ key                    value
 =====================  =========================================
 ``s/`` file slot       SlotEntry
 ``r/`` file slot piece ReplicaEntry
-``d/`` file slot piece reason of the damage, text
+``d/`` file slot piece DamageEntry of a replica
+``d/`` file slot       DamageEntry of a manifest
 ``leaf size``          8 bytes
 =====================  =========================================
 
-Slot and piece are 8 bytes, so that pieces come in order.
+Slot and piece are 8 bytes, so that pieces come in order, a slot's manifest before them.
+Earlier stores have the reason of a damage alone, as text.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from xdb.core.encoding import decode, encode
+from xdb.errors import CorruptFileError
 from xdb.model.ids import Address, Digest, FileId, Nonce
-from xdb.model.storage import Commitment, ReplicaKey, SlotRef
+from xdb.model.storage import Commitment, Damage, ReplicaKey, SlotRef
 from xdb.ports.kv import KeyValue
+from xdb.store.formats import MANIFEST_BODY, REPLICA_BODY
+
+T = TypeVar("T")
 
 _SLOTS, _REPLICAS, _DAMAGED = b"s/", b"r/", b"d/"
 _LEAF_SIZE = b"leaf size"
@@ -53,8 +60,31 @@ class ReplicaEntry:
         return Commitment(self.length, self.root)
 
 
+@dataclass(frozen=True, slots=True)
+class DamageEntry:
+    """Why something is damaged, and the chain time at which that was first listed."""
+
+    reason: str
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file that should be on the disk, and its bytes; a manifest has no piece."""
+
+    file: FileId
+    slot: int
+    piece: int | None
+    size: int
+
+    @property
+    def cursor(self) -> bytes:
+        """Where a listing goes on behind it."""
+        return cursor(self.file, self.slot, self.piece)
+
+
 class Catalog:
-    """Reads entries; builds batches to write."""
+    """Reads entries; CorruptFileError when one cannot be read."""
 
     def __init__(self, kv: KeyValue) -> None:
         self.kv = kv
@@ -67,30 +97,67 @@ class Catalog:
     def slot(self, file: FileId, slot: int) -> SlotEntry | None:
         """A slot's entry."""
         value = self.kv.get(_slot_key(file, slot))
-        return None if value is None else decode(SlotEntry, value)
+        return None if value is None else _read(SlotEntry, value)
 
     def slots(self, after: bytes = b"") -> Iterator[tuple[FileId, int, SlotEntry]]:
         """All slots in order of file and slot, behind a cursor that `cursor` made."""
         for key, value in self.kv.scan(_SLOTS, after=_SLOTS + after if after else b""):
-            yield FileId(key[2:34]), _number(key[34:42]), decode(SlotEntry, value)
+            yield FileId(key[2:34]), _number(key[34:42]), _read(SlotEntry, value)
 
     def replica(self, key: ReplicaKey) -> ReplicaEntry | None:
         """A replica's entry."""
         value = self.kv.get(_replica_key(key))
-        return None if value is None else decode(ReplicaEntry, value)
+        return None if value is None else _read(ReplicaEntry, value)
 
     def replicas(self, file: FileId, slot: int) -> Iterator[tuple[int, ReplicaEntry]]:
         """A slot's replicas in order of their pieces."""
         for key, value in self.kv.scan(_REPLICAS + file + _eight(slot)):
-            yield _number(key[42:]), decode(ReplicaEntry, value)
+            yield _number(key[42:]), _read(ReplicaEntry, value)
 
-    def damaged(self, after: bytes = b"") -> Iterator[tuple[ReplicaKey, str]]:
-        """Replicas known to be damaged or missing, behind a cursor that `cursor` made."""
+    def parts(self, after: bytes = b"") -> Iterator[Part]:
+        """Every manifest and replica, slot by slot, behind a cursor that `cursor` made.
+
+        What cannot be read is among them, without a size: it raises when it is looked at.
+        """
+        if after:
+            yield from self._pieces(FileId(after[:32]), _number(after[32:40]), after[40:])
+        for key, value in self.kv.scan(_SLOTS, after=_SLOTS + after[:40] if after else b""):
+            file, slot = FileId(key[2:34]), _number(key[34:42])
+            try:
+                entry = _read(SlotEntry, value)
+            except CorruptFileError:
+                yield Part(file, slot, None, 0)
+            else:
+                if entry.manifest is not None:
+                    yield Part(file, slot, None, MANIFEST_BODY + entry.manifest_length)
+            yield from self._pieces(file, slot)
+
+    def _pieces(self, file: FileId, slot: int, after: bytes = b"") -> Iterator[Part]:
+        prefix = _REPLICAS + file + _eight(slot)
+        for key, value in self.kv.scan(prefix, after=prefix + after if after else b""):
+            try:
+                size = REPLICA_BODY + _read(ReplicaEntry, value).length
+            except CorruptFileError:
+                size = 0
+            yield Part(file, slot, _number(key[42:]), size)
+
+    def damaged(self, after: bytes = b"") -> Iterator[Damage]:
+        """What is known to be damaged or missing, behind a cursor that `cursor` made."""
         for key, value in self.kv.scan(_DAMAGED, after=_DAMAGED + after if after else b""):
-            yield (
-                ReplicaKey(FileId(key[2:34]), _number(key[34:42]), _number(key[42:])),
-                (value.decode()),
+            entry, rest = _damage_entry(value), key[42:]
+            yield Damage(
+                FileId(key[2:34]),
+                _number(key[34:42]),
+                _number(rest),
+                not rest,
+                entry.since,
+                entry.reason,
             )
+
+    def damage(self, file: FileId, slot: int, piece: int | None) -> DamageEntry | None:
+        """What is known of the damage of a replica, or without a piece of a manifest."""
+        value = self.kv.get(_DAMAGED + cursor(file, slot, piece))
+        return None if value is None else _damage_entry(value)
 
     def is_damaged(self, key: ReplicaKey) -> bool:
         """Whether a replica is known to be damaged."""
@@ -113,9 +180,12 @@ def put_replica(batch: Batch, key: ReplicaKey, entry: ReplicaEntry) -> None:
     batch[_damaged_key(key)] = None
 
 
-def put_damage(batch: Batch, key: ReplicaKey, reason: str) -> None:
-    """Adds a replica's damage to a batch."""
-    batch[_damaged_key(key)] = reason.encode()
+def put_damage(
+    batch: Batch, file: FileId, slot: int, piece: int | None, entry: DamageEntry | None
+) -> None:
+    """Adds the damage of a replica, or of a manifest, to a batch; None strikes it off."""
+    value = None if entry is None else encode(entry)
+    batch[_DAMAGED + cursor(file, slot, piece)] = value
 
 
 def drop_replica(batch: Batch, key: ReplicaKey) -> None:
@@ -127,11 +197,29 @@ def drop_replica(batch: Batch, key: ReplicaKey) -> None:
 def drop_slot(batch: Batch, file: FileId, slot: int) -> None:
     """Adds a slot's removal to a batch."""
     batch[_slot_key(file, slot)] = None
+    put_damage(batch, file, slot, None, None)
 
 
 def cursor(file: FileId, slot: int, piece: int | None = None) -> bytes:
     """Where a listing goes on."""
     return file + _eight(slot) + (b"" if piece is None else _eight(piece))
+
+
+def _read(kind: type[T], value: bytes) -> T:
+    try:
+        return decode(kind, value)
+    except ValueError as error:
+        raise CorruptFileError(
+            f"the catalog holds a damaged {kind.__name__} ({error}): stop the node and move its "
+            "catalog directory away, it is made again from the stored files"
+        ) from error
+
+
+def _damage_entry(value: bytes) -> DamageEntry:
+    try:
+        return decode(DamageEntry, value)
+    except ValueError:  # an earlier store's: text never begins with a length
+        return DamageEntry(value.decode(errors="replace"), 0)
 
 
 def _slot_key(file: FileId, slot: int) -> bytes:

@@ -2,7 +2,7 @@
 
 - Files under staging names were never acknowledged: removed.
 - A store of other leaves, that is of another chain, is refused.
-- Entries without a file are listed as damaged.
+- Entries without a file are listed as damaged, at the chain time of then.
 - Files without an entry are entered again from their headers: a crash left them, or the
   catalog is lost. They are re-hashed, but for what goes beyond `AT_ONCE` bytes.
 - After a failed sync nothing on the disk is certain: every replica is re-hashed, and what
@@ -11,11 +11,11 @@
 Each of these can be cut off and done again.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from xdb.errors import ConfigError, IntegrityError, NotFoundError
-from xdb.model.storage import ReplicaKey
+from xdb.errors import ConfigError
+from xdb.model.storage import ReplicaKey, SlotRef
 from xdb.ports.compute import Compute
 from xdb.ports.disk import Disk
 from xdb.ports.kv import KeyValue
@@ -46,22 +46,28 @@ class Recovery:
 
 
 async def open_store(  # noqa: PLR0913, PLR0917  # the ports, the limits, and the chain's leaf size
-    disk: Disk, kv: KeyValue, compute: Compute, config: RoomConfig, leaf_size: int, now: int
+    disk: Disk,
+    kv: KeyValue,
+    compute: Compute,
+    config: RoomConfig,
+    leaf_size: int,
+    time: Callable[[], int],
 ) -> tuple[ReplicaStore, Recovery]:
-    """The store on `disk` and `kv`, in order; `now` is chain time."""
-    store = ReplicaStore(disk, kv, compute, config, leaf_size)
+    """The store on `disk` and `kv`, in order; `time` gives chain time."""
+    store = ReplicaStore(disk, kv, compute, config, leaf_size, time)
     await _check_leaves(store)
     staged = await _remove_staged(disk)
     found = await compare(store, compute)
     before = _count_damaged(store)
     await _verify(store, found.missing)
-    readmission = Readmission(store, now)
+    readmission = Readmission(store, time())
     await readmission.run(found.strangers)
     suspect = SUSPECT in await disk.names("")
-    unhashed, manifests = 0, len(found.missing_manifests)
+    unhashed = 0
+    manifests = await _bad_manifests(store, found.missing_manifests)
     if suspect:
         await _verify(store, _all(store))
-        manifests = await _count_bad_manifests(store)
+        manifests = await _bad_manifests(store, _all_manifests(store))
         await disk.remove(SUSPECT)
         await disk.sync_directory("")
     else:
@@ -109,15 +115,17 @@ async def _verify(store: ReplicaStore, keys: Iterable[ReplicaKey]) -> None:
 
 
 def _count_damaged(store: ReplicaStore) -> int:
-    return sum(1 for _ in store.catalog.damaged())
+    return sum(1 for damage in store.catalog.damaged() if not damage.manifest)
 
 
-async def _count_bad_manifests(store: ReplicaStore) -> int:
-    bad = 0
+def _all_manifests(store: ReplicaStore) -> Iterator[SlotRef]:
     for file, slot, entry in store.catalog.slots():
         if entry.manifest is not None:
-            try:
-                await store.get_manifest(file, slot)
-            except (IntegrityError, NotFoundError):
-                bad += 1
+            yield entry.ref(file, slot)
+
+
+async def _bad_manifests(store: ReplicaStore, refs: Iterable[SlotRef]) -> int:
+    bad = 0
+    for ref in refs:
+        bad += not await store.verify_manifest(ref.file, ref.slot)
     return bad

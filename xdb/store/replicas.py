@@ -5,7 +5,7 @@ directory synced -> entry in the catalog synced -> acknowledged. What is not in 
 catalog was never acknowledged; what is there but not on disk is listed as damaged.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from xdb.errors import (
@@ -25,6 +25,7 @@ from xdb.store import catalog
 from xdb.store.catalog import Catalog, ReplicaEntry, SlotEntry
 from xdb.store.checking import Checker, named
 from xdb.store.concurrency import to_the_end
+from xdb.store.damage import DamageList
 from xdb.store.durable import DurableFiles
 from xdb.store.formats import (
     REPLICA_BODY,
@@ -55,26 +56,33 @@ class StoredSlot:
 class ReplicaStore:
     """Keeps replicas on a disk and what it knows of them in a key-value store.
 
-    Open it with `recovery.open_store`. After a failed sync it refuses every write, and
-    `files.failed` says why: the node has to end, and re-hashes everything when it starts again.
+    Open it with `recovery.open_store`; `time` gives chain time. After a failed sync it refuses
+    every write, and `files.failed` says why: the node has to end, and re-hashes everything
+    when it starts again.
     """
 
-    def __init__(
-        self, disk: Disk, kv: KeyValue, compute: Compute, config: RoomConfig, leaf_size: int
+    def __init__(  # noqa: PLR0913, PLR0917  # the ports, the limits, and the chain's facts
+        self,
+        disk: Disk,
+        kv: KeyValue,
+        compute: Compute,
+        config: RoomConfig,
+        leaf_size: int,
+        time: Callable[[], int],
     ) -> None:
         self.files = DurableFiles(disk, kv)
         self.catalog = Catalog(kv)
         self.room = Room(config)
         self.leaf_size = leaf_size
+        self._time = time
         self._checker = Checker(compute, leaf_size)
-        self._manifests = Manifests(self.files, self.catalog, self.room)
+        self._damaged = DamageList(self.files, self.catalog, time)
+        self._manifests = Manifests(self.files, self.catalog, self._damaged, self.room)
         self._locks = KeyedLock()  # slots: pushed to by several, changed by one; and replicas
 
     # ------------------------------------------------------------ replicas
 
-    async def put(
-        self, ref: SlotRef, piece: int, commitment: Commitment, data: Buffer, now: int
-    ) -> bool:
+    async def put(self, ref: SlotRef, piece: int, commitment: Commitment, data: Buffer) -> bool:
         """Stores one replica, durable on return; True when it was here before.
 
         Raises IntegrityError when the bytes are not what `commitment` says,
@@ -89,11 +97,11 @@ class ReplicaStore:
             size = REPLICA_BODY + commitment.length
             async with self.room.taken(ref.owner, size, await self.files.disk.free()):
                 await self._checker.check(key, commitment, data)
-                await to_the_end(self._store(header, data, now))
+                await to_the_end(self._store(header, data))
         return False
 
-    async def _store(self, header: ReplicaHeader, data: Buffer, now: int) -> None:
-        ref, batch = header.ref, catalog.Batch()
+    async def _store(self, header: ReplicaHeader, data: Buffer) -> None:
+        ref, batch, now = header.ref, catalog.Batch(), self._time()
         is_new = self.catalog.replica(header.key) is None
         await self.files.write(header, data)
         entry = self.catalog.slot(ref.file, ref.slot)
@@ -114,13 +122,16 @@ class ReplicaStore:
     async def get(self, key: ReplicaKey, offset: int = 0, length: int = 0) -> bytes:
         """A range of a replica; length 0 reaches to its end. Not verified: `verify` does that.
 
-        Raises NotFoundError, and IntegrityError when the file is shorter than it should be.
+        Raises NotFoundError, and IntegrityError when the file is shorter than it should be or
+        listed as damaged.
         """
         entry = self._entry(key)
         if offset > entry.length or offset + length > entry.length:
             raise NotFoundError(
                 f"{named(key)} has {entry.length} bytes: ask for less than {offset + length}"
             )
+        if self.catalog.is_damaged(key) and not await self.verify(key):
+            raise IntegrityError(f"{named(key)} is damaged here: ask another holder")
         try:
             return await self._read(key, entry, offset, length or entry.length - offset)
         except IntegrityError as error:
@@ -139,10 +150,8 @@ class ReplicaStore:
             reason = await self._damage(key, entry)
             if reason:
                 await self._mark(key, entry, reason)
-            elif self.catalog.is_damaged(key):
-                batch = catalog.Batch()
-                catalog.put_replica(batch, key, entry)
-                await self.files.commit(batch)
+            else:
+                await self._damaged.clear(key.file, key.slot, key.piece)
             return not reason
 
     async def mark_damaged(self, key: ReplicaKey, reason: str) -> None:
@@ -151,13 +160,22 @@ class ReplicaStore:
             await self._mark(key, self._entry(key), reason)
 
     async def _damage(self, key: ReplicaKey, entry: ReplicaEntry) -> str:
+        header = self._header(key, entry)
+        before = prologue(header)
+        whole = len(before) + entry.length
         try:
-            data = await self._read(key, entry, 0, entry.length)
+            data = await self.files.disk.read(path_of(header), 0, whole + 1)
+        except NotFoundError:
+            return "its file is missing"
         except OverloadedError:
             raise
-        except (IntegrityError, UnavailableError) as error:
+        except UnavailableError as error:
             return str(error)
-        if await self._checker.commitment(data) != entry.commitment:
+        if len(data) != whole:
+            return f"its file is too {'short' if len(data) < whole else 'long'}"
+        if not data.startswith(before):
+            return "its header has changed"
+        if await self._checker.commitment(memoryview(data)[len(before) :]) != entry.commitment:
             return "its bytes have changed"
         return ""
 
@@ -172,11 +190,8 @@ class ReplicaStore:
         return data
 
     async def _mark(self, key: ReplicaKey, entry: ReplicaEntry, reason: str) -> None:
-        # not what came or went meanwhile; and a failed store is re-hashed anyhow
-        if self.catalog.replica(key) == entry and not self.files.failed:
-            batch = catalog.Batch()
-            catalog.put_damage(batch, key, reason)
-            await self.files.commit(batch)
+        if self.catalog.replica(key) == entry:  # not what came or went meanwhile
+            await self._damaged.add(key.file, key.slot, key.piece, reason)
 
     def commitment(self, key: ReplicaKey) -> Commitment | None:
         """What a replica is, when it is here and sound."""
@@ -192,7 +207,16 @@ class ReplicaStore:
 
     async def get_manifest(self, file: FileId, slot: int) -> bytes:
         """The manifest as it was accepted; NotFoundError, IntegrityError when it is damaged."""
-        return await self._manifests.get(file, slot)
+        try:
+            return await self._manifests.get(file, slot)
+        except IntegrityError:
+            await self.verify_manifest(file, slot)  # lists it
+            raise
+
+    async def verify_manifest(self, file: FileId, slot: int) -> bool:
+        """Re-hashes a manifest, lists it or strikes it off; False when it is damaged."""
+        async with self._locks.alone((file, slot)):
+            return await self._manifests.verify(file, slot)
 
     def slot(self, file: FileId, slot: int) -> StoredSlot | None:
         """A slot, when anything of it is here."""

@@ -47,11 +47,13 @@ class Box:
         self.kv = CrashingKeyValue()
         self.config = config
         self.recovery = Recovery()
+        self.now = NOW  # chain time
 
     async def open(self, now: int = NOW) -> ReplicaStore:
-        """The store, in order."""
+        """The store, in order; chain time is `now` from here on."""
+        self.now = now
         store, self.recovery = await open_store(
-            self.disk, self.kv, InlineCompute(), self.config, LEAF, now
+            self.disk, self.kv, InlineCompute(), self.config, LEAF, lambda: self.now
         )
         return store
 
@@ -64,9 +66,9 @@ class Box:
 async def put(store: ReplicaStore, slot: SlotRef, text: str = "one", piece: int = 0) -> bool:
     """Pushes what `text` determines."""
     data = sealed(text)
-    return await store.put(slot, piece, commitment(data), data, NOW)
+    return await store.put(slot, piece, commitment(data), data)
 
 
 def damaged(store: ReplicaStore) -> list[ReplicaKey]:
-    """What is listed as damaged."""
-    return [found for found, _ in store.catalog.damaged()]
+    """The replicas that are listed as damaged."""
+    return [damage.key for damage in store.catalog.damaged() if not damage.manifest]

@@ -192,6 +192,7 @@ def memory_custody(  # noqa: PLR0913  # what tests vary
         compute,
         room or RoomConfig(capacity=1 << 30),
         parameters.leaf_size,
+        lambda: chain.head.time,
     )
     return Custody(
         facts=Facts(key.node, deployment, parameters, StateRecords(chain)),

@@ -20,7 +20,7 @@ from xdb.model.registry import (
     ProofScheme,
     Redundancy,
 )
-from xdb.model.storage import Commitment, LeafShown, NodeStatus, ReplicaKey, SlotRef
+from xdb.model.storage import Commitment, Damage, LeafShown, NodeStatus, ReplicaKey, SlotRef
 from xdb.ports.compute import Buffer
 from xdb.runtime.spawn import TaskSpawn
 from xdb.services.admission import Admission
@@ -118,7 +118,7 @@ class LocalPeer:
         shown = await probing.leaf(self.caller.address, key, leaf)
         return replace(shown, data=self.network.tamper(shown.data, self.node))
 
-    async def damaged(self, after: bytes = b"", limit: int = 0) -> tuple[list[ReplicaKey], bytes]:
+    async def damaged(self, after: bytes = b"", limit: int = 0) -> tuple[list[Damage], bytes]:
         """See `StoragePeer`."""
         return await self._member("damaged").probing.damaged(self.caller.address, after, limit)
 
@@ -179,7 +179,7 @@ class Network:
             InlineCompute(),
             RoomConfig(capacity=capacity, reserve=0),
             parameters.leaf_size,
-            self.chain.time,
+            lambda: self.index.head.time,
         )
         return Custody(
             facts=Facts(key.node, self.chain.deployment, parameters, self.index),

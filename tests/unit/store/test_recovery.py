@@ -168,7 +168,7 @@ FIELDS = ("file", "slot", "owner", "nonce", "piece", "length", "root", "leaf_siz
 async def test_a_store_of_another_chain_is_refused(box, store):
     await fill(store)
     with pytest.raises(ConfigError, match="leaves of 256 bytes and the chain's are 512"):
-        await open_store(box.disk, box.kv, InlineCompute(), LARGE, 512, NOW)
+        await open_store(box.disk, box.kv, InlineCompute(), LARGE, 512, lambda: NOW)
     await box.open()
     assert box.recovery == Recovery()
 

@@ -35,7 +35,7 @@ async def store(box):
 
 async def test_what_is_put_is_got(store):
     data = sealed("one", 100_000)
-    assert await store.put(ref(), 3, commitment(data), data, NOW) is False
+    assert await store.put(ref(), 3, commitment(data), data) is False
     assert await store.get(key(ref(), 3)) == data
     assert await store.get(key(ref(), 3), 10, 20) == data[10:30]
     assert await store.get(key(ref(), 3), 99_990) == data[-10:]
@@ -60,7 +60,7 @@ async def test_other_bytes_for_the_same_piece_are_refused(store):
 @pytest.mark.parametrize("wrong", [b"", sealed("one")[:-1], sealed("one") + b"x", sealed("two")])
 async def test_bytes_that_are_not_what_was_announced_leave_nothing(box, store, wrong):
     with pytest.raises(IntegrityError, match="push it again"):
-        await store.put(ref(), 0, commitment(sealed("one")), wrong, NOW)
+        await store.put(ref(), 0, commitment(sealed("one")), wrong)
     assert box.disk.files("replicas") == []
     assert store.slot(ref().file, 1) is None
     assert store.room.used == 0
@@ -225,7 +225,7 @@ async def test_bytes_in_flight_are_bounded_and_the_queue_too():
     store._checker = Checker(Slow(), LEAF)
     large = [sealed(str(n), 100_000) for n in range(5)]
     puts = [
-        asyncio.ensure_future(store.put(ref(str(n)), 0, commitment(data), data, NOW))
+        asyncio.ensure_future(store.put(ref(str(n)), 0, commitment(data), data))
         for n, data in enumerate(large)
     ]
     for _ in range(20):
