@@ -12,6 +12,7 @@ from xdb.cli.state import connected, state
 from xdb.cli.table import Column, fields, show
 from xdb.client.records import NodeInfo
 from xdb.errors import InvalidRequestError, NotFoundError
+from xdb.model.ids import NodeId
 
 if TYPE_CHECKING:
     from xdb.client import Client
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 VERBS = {
     "list": Verb("xdb.cli.node:list_", "List storage nodes."),
     "info": Verb("xdb.cli.node:info", "Ask one node how it is."),
+    "tasks": Verb("xdb.cli.node_tasks:tasks", "How periodic tasks are doing."),
 }
 
 _COLUMNS = (
@@ -33,7 +35,7 @@ _COLUMNS = (
 )
 
 
-@click.command(cls=LazyGroup, verbs=VERBS, short_help="Storage nodes: list, info.")
+@click.command(cls=LazyGroup, verbs=VERBS, short_help="Storage nodes: list, info, tasks.")
 def nodes() -> None:
     """Storage nodes."""
 
@@ -79,12 +81,7 @@ def info(node: str) -> None:
     at = state()
 
     async def body(client: "Client") -> NodeInfo:
-        found = [each async for each in client.nodes.list() if _is(each, node)]
-        if not found:
-            raise NotFoundError(f"there is no node {node}: `xdb-cli nodes list` shows all of them")
-        if len(found) > 1:
-            raise InvalidRequestError(f"{node} is more than one node: give more digits of its id")
-        return await client.nodes.info(found[0].node)
+        return await client.nodes.info(await named(client, node))
 
     found = converse(at, body)
     at.document(document(found))
@@ -110,6 +107,16 @@ def info(node: str) -> None:
             ("signer", found.signer.hex()),
         ],
     )
+
+
+async def named(client: "Client", text: str) -> NodeId:
+    """The node that `text` means: its id, the beginning of that, or its address."""
+    found = [each.node async for each in client.nodes.list() if _is(each, text)]
+    if not found:
+        raise NotFoundError(f"there is no node {text}: `xdb-cli nodes list` shows all of them")
+    if len(found) > 1:
+        raise InvalidRequestError(f"{text} is more than one node: give more digits of its id")
+    return found[0]
 
 
 def _is(node: NodeInfo, text: str) -> bool:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
         ReplicaCheck,
         SlotInfo,
         Stage,
+        TaskInfo,
+        TaskListing,
         UploadProgress,
     )
 
@@ -61,6 +63,8 @@ __all__ = [
     "ReplicaCheck",
     "SlotInfo",
     "Stage",
+    "TaskInfo",
+    "TaskListing",
     "UploadOptions",
     "UploadProgress",
     "copies",

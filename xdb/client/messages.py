@@ -23,7 +23,7 @@ from xdb.model.ids import (
     Tag,
 )
 from xdb.model.registry import NodeState, Redundancy
-from xdb.pb import owner_pb2
+from xdb.pb import owner_pb2, tasks_pb2
 
 M = TypeVar("M", bound=Message)
 R = TypeVar("R")
@@ -146,6 +146,11 @@ def asked_node(m: owner_pb2.NodeInfo) -> records.NodeInfo:
     return replace(listed_node(m), reachable=m.reachable, problem=m.problem, free=m.free)
 
 
+def task_listing(m: tasks_pb2.TasksReply) -> records.TaskListing:
+    """Periodic tasks."""
+    return records.TaskListing(tuple(map(_task, m.tasks)), tuple(m.problems))
+
+
 def owner_status(m: owner_pb2.OwnerStatus) -> records.OwnerStatus:
     """The owner node."""
     return records.OwnerStatus(
@@ -176,6 +181,21 @@ def seconds(time: datetime) -> int:
 def _slot(m: owner_pb2.SlotInfo) -> records.SlotInfo:
     node, state = _id(NodeId, m.node), _perhaps(NodeState, m.state)
     return records.SlotInfo(m.slot, node, m.address, state)
+
+
+def _task(m: tasks_pb2.TaskStatus) -> records.TaskInfo:
+    return records.TaskInfo(
+        name=m.name,
+        every=m.every,
+        runs=m.runs,
+        failures=m.failures,
+        last_run=_moment(m.last_run),
+        next_run=_moment(m.next_run),
+        last_report=m.last_report,
+        last_error=m.last_error,
+        degraded=m.degraded,
+        server=m.server,
+    )
 
 
 def _id(kind: type[I], data: bytes) -> I:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from xdb.client import messages
 from xdb.client.owner import NODES, Owner
-from xdb.client.records import NodeInfo
+from xdb.client.records import NodeInfo, TaskListing
 from xdb.errors import InvalidRequestError
 from xdb.model.ids import WIDTHS, NodeId
-from xdb.pb import owner_pb2
+from xdb.pb import owner_pb2, tasks_pb2
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,29 @@ class Nodes:
 
     async def info(self, node: bytes) -> NodeInfo:
         """One node, asked by the owner node whether it answers and how much room it has."""
-        if len(node) != WIDTHS[NodeId]:
-            raise InvalidRequestError(f"a node's id has {WIDTHS[NodeId]} bytes, not {len(node)}")
-        request = owner_pb2.NodeRef(node=node)
+        request = owner_pb2.NodeRef(node=_checked(node))
         return await self.owner.ask(
             f"{NODES}Info", request, owner_pb2.NodeInfo, messages.asked_node
         )
+
+    async def tasks(self, node: bytes | None = None, *, chain: bool = False) -> TaskListing:
+        """How periodic tasks are doing: the owner node's own, a storage node's, or the chain's."""
+        if node is not None and chain:
+            raise InvalidRequestError("a node's tasks or the chain's? ask for one of them")
+        request = owner_pb2.TasksOf()
+        if node is not None:
+            request.node = _checked(node)
+        elif chain:
+            request.chain = True
+        return await self.owner.ask(
+            f"{NODES}Tasks", request, tasks_pb2.TasksReply, messages.task_listing
+        )
+
+
+def _checked(node: bytes) -> bytes:
+    if len(node) != WIDTHS[NodeId]:
+        raise InvalidRequestError(f"a node's id has {WIDTHS[NodeId]} bytes, not {len(node)}")
+    return node
 
 
 def _page(reply: owner_pb2.ListNodesReply) -> tuple[list[NodeInfo], bytes]:

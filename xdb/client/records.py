@@ -186,6 +186,34 @@ class NodeInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskInfo:
+    """A periodic task of a daemon. `failures` are those in a row up to now.
+
+    `degraded` says that the last run ended in a bug, `server` at which chain server it
+    runs if it is one of those.
+    """
+
+    name: str
+    every: int  # seconds
+    runs: int
+    failures: int
+    last_run: datetime | None
+    next_run: datetime | None
+    last_report: str
+    last_error: str
+    degraded: bool
+    server: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskListing:
+    """Tasks; `problems` are those of chain servers that did not answer."""
+
+    tasks: tuple[TaskInfo, ...]
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class OwnerStatus:
     """The owner node and what it sees of the chain."""
 

@@ -27,6 +27,7 @@ from xdb.client.records import (
     NodeInfo,
     OwnerStatus,
     ReplicaCheck,
+    TaskListing,
     UploadProgress,
 )
 from xdb.client.refs import Ref
@@ -261,6 +262,10 @@ class Nodes:
     def info(self, node: bytes) -> NodeInfo:
         """See `xdb.client.nodes.Nodes.info`."""
         return self._loop.run(self._nodes.info(node))
+
+    def tasks(self, node: bytes | None = None, *, chain: bool = False) -> TaskListing:
+        """See `xdb.client.nodes.Nodes.tasks`."""
+        return self._loop.run(self._nodes.tasks(node, chain=chain))
 
 
 async def _next(items: AsyncIterator[T], end: object) -> T | object:

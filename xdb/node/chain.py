@@ -1,6 +1,7 @@
 """A chain server: ledger and sequencer, wired over ports. Nothing here touches the machine."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from xdb.blockchain.embedded.config import SequencerConfig
 from xdb.blockchain.embedded.genesis import Genesis
@@ -12,6 +13,7 @@ from xdb.ports.clock import Clock
 from xdb.ports.compute import Compute
 from xdb.ports.keys import Signer
 from xdb.ports.kv import KeyValue
+from xdb.runtime.periodic import Periodic
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class ChainNode:
 
     ledger: Ledger
     sequencer: Sequencer
+    tasks: tuple[Periodic[Any], ...] = ()
 
     @property
     def source(self) -> LedgerPeer:

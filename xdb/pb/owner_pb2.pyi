@@ -1089,6 +1089,31 @@ class OwnerStatusRequest(_message.Message):
 Global___OwnerStatusRequest: _TypeAlias = OwnerStatusRequest  # noqa: Y015
 
 @_typing.final
+class TasksOf(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    CHAIN_FIELD_NUMBER: _builtins.int
+    node: _builtins.bytes
+    chain: _builtins.bool
+    """of the chain servers that the owner node follows"""
+    def __init__(
+        self,
+        *,
+        node: _builtins.bytes = ...,
+        chain: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "node", b"node", "whose", b"whose"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "node", b"node", "whose", b"whose"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_whose: _TypeAlias = _typing.Literal["node", "chain"]  # noqa: Y015
+    _WhichOneofArgType_whose: _TypeAlias = _typing.Literal["whose", b"whose"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_whose) -> _WhichOneofReturnType_whose | None: ...
+
+Global___TasksOf: _TypeAlias = TasksOf  # noqa: Y015
+
+@_typing.final
 class OwnerStatus(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

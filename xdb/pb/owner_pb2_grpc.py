@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from xdb.pb import owner_pb2 as xdb_dot_v1_dot_owner__pb2
+from xdb.pb import tasks_pb2 as xdb_dot_v1_dot_tasks__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -712,6 +713,11 @@ class NodeServiceStub:
                 request_serializer=xdb_dot_v1_dot_owner__pb2.OwnerStatusRequest.SerializeToString,
                 response_deserializer=xdb_dot_v1_dot_owner__pb2.OwnerStatus.FromString,
                 _registered_method=True)
+        self.Tasks = channel.unary_unary(
+                '/xdb.v1.NodeService/Tasks',
+                request_serializer=xdb_dot_v1_dot_owner__pb2.TasksOf.SerializeToString,
+                response_deserializer=xdb_dot_v1_dot_tasks__pb2.TasksReply.FromString,
+                _registered_method=True)
 
 
 class NodeServiceServicer:
@@ -736,6 +742,13 @@ class NodeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Tasks(self, request, context):
+        """Periodic tasks of the owner node, of a storage node, or of the chain servers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_NodeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -753,6 +766,11 @@ def add_NodeServiceServicer_to_server(servicer, server):
                     servicer.Status,
                     request_deserializer=xdb_dot_v1_dot_owner__pb2.OwnerStatusRequest.FromString,
                     response_serializer=xdb_dot_v1_dot_owner__pb2.OwnerStatus.SerializeToString,
+            ),
+            'Tasks': grpc.unary_unary_rpc_method_handler(
+                    servicer.Tasks,
+                    request_deserializer=xdb_dot_v1_dot_owner__pb2.TasksOf.FromString,
+                    response_serializer=xdb_dot_v1_dot_tasks__pb2.TasksReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -836,6 +854,33 @@ class NodeService:
             '/xdb.v1.NodeService/Status',
             xdb_dot_v1_dot_owner__pb2.OwnerStatusRequest.SerializeToString,
             xdb_dot_v1_dot_owner__pb2.OwnerStatus.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Tasks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xdb.v1.NodeService/Tasks',
+            xdb_dot_v1_dot_owner__pb2.TasksOf.SerializeToString,
+            xdb_dot_v1_dot_tasks__pb2.TasksReply.FromString,
             options,
             channel_credentials,
             insecure,

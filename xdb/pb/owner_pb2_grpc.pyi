@@ -8,6 +8,7 @@ the owner acts for the clients on its allowlist under its own key.
 from collections import abc as _abc
 from grpc import aio as _aio
 from xdb.pb import owner_pb2 as _owner_pb2
+from xdb.pb import tasks_pb2 as _tasks_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -198,6 +199,8 @@ class NodeServiceStub:
     Info: _grpc.UnaryUnaryMultiCallable[_owner_pb2.NodeRef, _owner_pb2.NodeInfo]
     Status: _grpc.UnaryUnaryMultiCallable[_owner_pb2.OwnerStatusRequest, _owner_pb2.OwnerStatus]
     """The owner node itself: identity, deployment, index height, parameters."""
+    Tasks: _grpc.UnaryUnaryMultiCallable[_owner_pb2.TasksOf, _tasks_pb2.TasksReply]
+    """Periodic tasks of the owner node, of a storage node, or of the chain servers."""
 
 @_typing.type_check_only
 class NodeServiceAsyncStub(NodeServiceStub):
@@ -206,6 +209,8 @@ class NodeServiceAsyncStub(NodeServiceStub):
     Info: _aio.UnaryUnaryMultiCallable[_owner_pb2.NodeRef, _owner_pb2.NodeInfo]  # type: ignore[assignment]
     Status: _aio.UnaryUnaryMultiCallable[_owner_pb2.OwnerStatusRequest, _owner_pb2.OwnerStatus]  # type: ignore[assignment]
     """The owner node itself: identity, deployment, index height, parameters."""
+    Tasks: _aio.UnaryUnaryMultiCallable[_owner_pb2.TasksOf, _tasks_pb2.TasksReply]  # type: ignore[assignment]
+    """Periodic tasks of the owner node, of a storage node, or of the chain servers."""
 
 class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -229,5 +234,13 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_owner_pb2.OwnerStatus, _abc.Awaitable[_owner_pb2.OwnerStatus]]:
         """The owner node itself: identity, deployment, index height, parameters."""
+
+    @_abc_1.abstractmethod
+    def Tasks(
+        self,
+        request: _owner_pb2.TasksOf,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tasks_pb2.TasksReply, _abc.Awaitable[_tasks_pb2.TasksReply]]:
+        """Periodic tasks of the owner node, of a storage node, or of the chain servers."""
 
 def add_NodeServiceServicer_to_server(servicer: NodeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

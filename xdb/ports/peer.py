@@ -9,6 +9,7 @@ from xdb.model.ids import Digest, FileId
 from xdb.model.refusal import Refusal
 from xdb.model.registry import Endpoint, Holder, NodeRecord
 from xdb.model.storage import Commitment, Damage, LeafShown, NodeStatus, ReplicaKey, SlotRef
+from xdb.model.tasks import TaskStatus
 from xdb.ports.compute import Buffer
 
 
@@ -106,4 +107,20 @@ class ChainPeers(Protocol):
 
     def peer(self, endpoint: Endpoint) -> ChainPeer:
         """The server at this endpoint."""
+        ...
+
+
+class TaskPeers(Protocol):
+    """Other daemons, asked how their periodic tasks are doing.
+
+    Raises UnavailableError when one does not answer, AuthError when it does not take
+    us or is not who it should be, IntegrityError when it answers with nonsense.
+    """
+
+    async def of_node(self, node: NodeRecord) -> tuple[TaskStatus, ...]:
+        """A storage node's."""
+        ...
+
+    async def of_server(self, endpoint: Endpoint) -> tuple[TaskStatus, ...]:
+        """A chain server's; each names the server."""
         ...

@@ -3,16 +3,19 @@
 from dataclasses import dataclass
 
 from xdb import __version__
+from xdb.core.wire import to_message
 from xdb.errors import NotFoundError, XdbError
 from xdb.index.paging import MOST
 from xdb.model.ids import Address, Deployment, NodeId
-from xdb.pb import owner_pb2
+from xdb.model.tasks import TaskList
+from xdb.pb import owner_pb2, tasks_pb2
 from xdb.rpc import owner_messages
 from xdb.rpc.clients import Clients
 from xdb.rpc.edge import Context
 from xdb.rpc.fields import fixed
 from xdb.rpc.server import Service, service_of, unary
 from xdb.services.candidates import NodeSurvey
+from xdb.services.tasks import TaskOverview
 from xdb.services.upload.uploader import Uploader
 
 NAME = "xdb.v1.NodeService"
@@ -28,6 +31,7 @@ class NodeServicer:
     deployment: Deployment
     clients: Clients
     slice_size: int
+    tasks: TaskOverview
 
     async def list_nodes(
         self, request: owner_pb2.ListNodesRequest, _context: Context
@@ -81,6 +85,19 @@ class NodeServicer:
             open_uploads=self.uploader.open_uploads,
         )
 
+    async def list_tasks(
+        self, request: owner_pb2.TasksOf, _context: Context
+    ) -> tasks_pb2.TasksReply:
+        """Periodic tasks of this node, a storage node or the chain servers."""
+        self.clients.check()
+        if request.HasField("node"):
+            found = await self.tasks.of_node(NodeId(Address(fixed(request.node, NodeId, "node"))))
+        elif request.chain:
+            found = await self.tasks.of_chain()
+        else:
+            found = TaskList(self.tasks.own())
+        return to_message(found, tasks_pb2.TasksReply)
+
 
 def node_service(servicer: NodeServicer) -> Service:
     """The service of an owner node."""
@@ -88,5 +105,6 @@ def node_service(servicer: NodeServicer) -> Service:
         "List": unary(servicer.list_nodes, owner_pb2.ListNodesRequest),
         "Info": unary(servicer.info, owner_pb2.NodeRef),
         "Status": unary(servicer.status, owner_pb2.OwnerStatusRequest),
+        "Tasks": unary(servicer.list_tasks, owner_pb2.TasksOf),
     }
     return service_of(NAME, handlers, {})

@@ -2,12 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from xdb.errors import XdbError
+from xdb.model.tasks import TaskStatus
 from xdb.ports.clock import Clock
 from xdb.ports.entropy import Entropy
 from xdb.runtime.logging import Log
+from xdb.runtime.reports import report_text
 
 R = TypeVar("R")
 
@@ -31,6 +33,20 @@ class Status:
     last_report: str = ""
     last_error: str = ""
     degraded: bool = False  # the last cycle ended in a bug
+
+    def shown(self) -> TaskStatus:
+        """As others are told."""
+        return TaskStatus(
+            name=self.name,
+            every=max(1, round(self.every)),
+            runs=self.runs,
+            failures=self.failures,
+            last_run=int(self.last_run),
+            next_run=int(self.next_run),
+            last_report=self.last_report,
+            last_error=self.last_error,
+            degraded=self.degraded,
+        )
 
 
 @dataclass(slots=True)
@@ -84,16 +100,17 @@ class Periodic(Generic[R]):
             self.log.warning("task.failed", task=self.name, reason=str(error))
         except Exception as error:
             status.failures += 1
-            status.last_error = f"{type(error).__name__}: {error}"
+            # Others read the status, and nobody knows what a bug's message quotes.
+            status.last_error = f"{type(error).__name__}, a bug: the log of this node says more"
             status.degraded = True
             self.log.exception("task.broken", task=self.name)
             return False
         else:
             status.failures = 0
             status.last_error = ""
-            status.last_report = str(report)
+            status.last_report = report_text(report)
             status.degraded = False
-            self.log.debug("task.done", task=self.name, report=str(report))
+            self.log.debug("task.done", task=self.name, report=status.last_report)
         return True
 
     async def _wait_until(self, due: float) -> None:
@@ -103,3 +120,8 @@ class Periodic(Generic[R]):
 
     def _fraction(self) -> float:
         return int.from_bytes(self.entropy.draw(4), "big") / 2**32
+
+
+def shown(tasks: tuple[Periodic[Any], ...]) -> tuple[TaskStatus, ...]:
+    """How all of them are doing, as others are told."""
+    return tuple(task.status.shown() for task in tasks)

@@ -235,6 +235,7 @@ _NODES = {
     "List": ("ListNodes", owner_pb2.ListNodesRequest),
     "Info": ("NodeInfo", owner_pb2.NodeRef),
     "Status": ("Status", owner_pb2.OwnerStatusRequest),
+    "Tasks": ("Tasks", owner_pb2.TasksOf),
 }
 
 

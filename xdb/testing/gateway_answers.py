@@ -1,6 +1,6 @@
 """What the owner node in memory answers to single requests."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -11,7 +11,7 @@ from xdb.errors import (
     NotFoundError,
     PlacementError,
 )
-from xdb.pb import owner_pb2, registry_pb2
+from xdb.pb import owner_pb2, registry_pb2, tasks_pb2
 from xdb.testing.gateway_state import EXPIRED, GONE, LIVE, RETENTION, SLICE, Stored, World
 from xdb.testing.keys import NamedKey
 
@@ -24,6 +24,7 @@ class Answers:
 
     world: World
     page: int = 100  # entries of a page when nobody says how many
+    tasks: dict[str, tasks_pb2.TasksReply] = field(default_factory=dict)  # owner, node, chain
 
     def answer(self, method: str, request: Any) -> Any:  # noqa: ANN401  # messages
         """The answer to a request."""
@@ -128,6 +129,10 @@ class Answers:
                 info.free = 8 << 30
                 return info
         raise NotFoundError(f"there is no node {request.node.hex()}")
+
+    def _answer_tasks(self, request: owner_pb2.TasksOf) -> tasks_pb2.TasksReply:
+        whose = request.WhichOneof("whose") or "owner"
+        return self.tasks.get(whose, tasks_pb2.TasksReply())
 
     def _answer_status(self, _: owner_pb2.OwnerStatusRequest) -> owner_pb2.OwnerStatus:
         return owner_pb2.OwnerStatus(

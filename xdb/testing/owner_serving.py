@@ -12,6 +12,7 @@ from xdb.model.calls import UpdateNode
 from xdb.model.ids import Address, NodeId
 from xdb.model.registry import Endpoint
 from xdb.peer.certificates import make_certificate
+from xdb.peer.tasks import GrpcTaskPeers
 from xdb.rpc.authorization import Doorkeeper, Replays
 from xdb.rpc.clients import Clients
 from xdb.rpc.file import OwnerServices, file_service
@@ -19,10 +20,12 @@ from xdb.rpc.limits import Limits, Planes
 from xdb.rpc.namespace import namespace_service
 from xdb.rpc.node import NodeServicer, node_service
 from xdb.rpc.server import ServerSettings, Service, serve
+from xdb.services.tasks import TaskOverview
 from xdb.testing.entropy import SeededEntropy
 from xdb.testing.network import Network
 from xdb.testing.owner import SLICE, OwnerBench
 from xdb.testing.serving import calling, served
+from xdb.testing.tasks import task
 
 STEP = 0.25
 """Seconds of the fake clock that pass in every hundredth of a second."""
@@ -50,20 +53,24 @@ async def owner_served(
         nodes = {}
         for member in net.members.values():
             nodes[member.node] = await stack.enter_async_context(AsyncExitStack())
-            record = await nodes[member.node].enter_async_context(served(member.custody))
+            record = await nodes[member.node].enter_async_context(
+                served(member.custody, tasks=(task("heartbeat"),))
+            )
             net.chain.call(member.key.address, UpdateNode(endpoint=record.endpoint))
         await net.caught_up()
         peers = await stack.enter_async_context(calling(net.owner, net.chain.deployment, net.clock))
         bench = OwnerBench(net, peers=peers)
         net.spawn.start(_passing(net), name="time")
-        endpoint = await stack.enter_async_context(_serving(bench, clients, limits))
+        asked = GrpcTaskPeers(peers.signer, peers.connections)
+        tasks = TaskOverview(lambda: (task("journal"),), net.index, asked, ())
+        endpoint = await stack.enter_async_context(_serving(bench, tasks, clients, limits))
         context = Context(endpoint, net.owner.address, net.chain.deployment, Path())
         yield ServedOwner(bench, context, nodes)
 
 
 @asynccontextmanager
 async def _serving(
-    bench: OwnerBench, clients: frozenset[Address], limits: Limits | None
+    bench: OwnerBench, tasks: TaskOverview, clients: frozenset[Address], limits: Limits | None
 ) -> AsyncIterator[Endpoint]:
     net, certificate, limits = bench.network, make_certificate(), limits or owner_limits()
     settings = ServerSettings(
@@ -76,11 +83,11 @@ async def _serving(
             net.owner.address, net.chain.deployment, net.clock, Replays(limits.replays)
         ),
     )
-    async with serve(settings, _services(bench, clients), Planes(limits)) as port:
+    async with serve(settings, _services(bench, tasks, clients), Planes(limits)) as port:
         yield Endpoint(f"127.0.0.1:{port}", certificate.fingerprint)
 
 
-def _services(bench: OwnerBench, clients: frozenset[Address]) -> list[Service]:
+def _services(bench: OwnerBench, tasks: TaskOverview, clients: frozenset[Address]) -> list[Service]:
     net = bench.network
     served_to = Clients(net.owner.address, clients)
     services = OwnerServices(
@@ -93,7 +100,9 @@ def _services(bench: OwnerBench, clients: frozenset[Address]) -> list[Service]:
         spawn=net.spawn,
         slice_size=SLICE,
     )
-    nodes = NodeServicer(bench.survey, bench.uploader, net.chain.deployment, served_to, SLICE)
+    nodes = NodeServicer(
+        bench.survey, bench.uploader, net.chain.deployment, served_to, SLICE, tasks
+    )
     return [
         file_service(services, served_to),
         namespace_service(bench.namespaces, served_to),

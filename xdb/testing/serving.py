@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from xdb.model.ids import Deployment
 from xdb.model.registry import Endpoint, NodeRecord
+from xdb.model.tasks import TaskStatus
 from xdb.peer.certificates import Certificate, make_certificate
 from xdb.peer.config import PeerConfig
 from xdb.peer.connections import Connections
@@ -13,11 +14,12 @@ from xdb.peer.requests import RequestSigner
 from xdb.peer.storage import GrpcStoragePeers
 from xdb.ports.clock import Clock
 from xdb.ports.keys import Signer
-from xdb.rpc.authorization import Doorkeeper, Replays
+from xdb.rpc.authorization import Doorkeeper, Replays, caller
 from xdb.rpc.limits import Limits, Planes
 from xdb.rpc.probe import probe_service
 from xdb.rpc.replica import replica_service
 from xdb.rpc.server import ServerSettings, serve
+from xdb.rpc.tasks import task_service
 from xdb.services.custody import Custody
 from xdb.services.probing import Probing
 from xdb.testing.entropy import SeededEntropy
@@ -30,6 +32,7 @@ async def served(
     limits: Limits | None = None,
     certificate: Certificate | None = None,
     listen: str = "127.0.0.1:0",
+    tasks: tuple[TaskStatus, ...] = (),
 ) -> AsyncIterator[NodeRecord]:
     """Serves a custody; gives its node's record with the endpoint where it now is."""
     limits, certificate = limits or Limits(), certificate or make_certificate()
@@ -46,6 +49,7 @@ async def served(
     services = [
         replica_service(custody, limits, planes),
         probe_service(custody, Probing(custody, custody.compute)),
+        task_service(lambda: tasks, lambda: custody.admission.check(caller())),
     ]
     async with serve(settings, services, planes) as port:
         endpoint = Endpoint(f"127.0.0.1:{port}", certificate.fingerprint)

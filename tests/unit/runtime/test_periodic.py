@@ -4,7 +4,7 @@ import pytest
 
 from xdb.errors import UnavailableError
 from xdb.runtime.logging import logger
-from xdb.runtime.periodic import FIRST_PAUSE, JITTER, Periodic
+from xdb.runtime.periodic import FIRST_PAUSE, JITTER, Periodic, shown
 from xdb.testing.clock import FakeClock
 from xdb.testing.entropy import SeededEntropy
 
@@ -87,4 +87,15 @@ async def test_a_bug_shows_in_the_status(work, clock):
     work.errors = [KeyError("bug")]
     assert await made.cycle() is False
     assert made.status.degraded
-    assert made.status.last_error == "KeyError: 'bug'"
+    assert made.status.last_error.startswith("KeyError, a bug: ")
+
+
+async def test_others_are_told_no_more_of_a_bug_than_its_kind(work, clock):
+    made = Periodic("work", work.run_once, 0.2, clock, SeededEntropy(), logger("test"))
+    work.errors = [KeyError("a secret")]
+    await made.cycle()
+    (told,) = shown((made,))
+    assert "a secret" not in repr(told)
+    assert (told.name, told.every, told.runs, told.failures) == ("work", 1, 1, 1)
+    assert told.last_run == int(clock.wall())
+    assert (told.next_run, told.degraded) == (0, True)

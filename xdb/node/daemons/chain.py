@@ -14,6 +14,8 @@ from xdb.node.machine import CHAIN, endpoint_of, machine, open_key, owner_of
 from xdb.rpc.chain import chain_service
 from xdb.rpc.limits import Planes
 from xdb.rpc.server import serve
+from xdb.rpc.tasks import task_service
+from xdb.runtime.periodic import shown
 from xdb.store.keystore import LocalKey
 
 
@@ -64,6 +66,6 @@ async def running(prepared: Prepared) -> AsyncIterator[RunningChain]:
         ports = ChainPorts(here.clock, here.compute, here.open_kv(CHAIN), prepared.signer)
         node = await open_chain(ports, genesis, config.calls)
         settings = here.server_settings(config.server, config.limits, certificate)
-        services = [chain_service(node.source)]
+        services = [chain_service(node.source), task_service(lambda: shown(node.tasks))]
         async with serve(settings, services, Planes(config.limits)):
             yield RunningChain(node, endpoint_of(config.server, certificate))

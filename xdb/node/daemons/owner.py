@@ -14,12 +14,16 @@ from xdb.node.owner import OwnerNode, OwnerPorts, OwnerSettings, open_owner
 from xdb.node.process import for_ever
 from xdb.peer.requests import RequestSigner
 from xdb.peer.storage import GrpcStoragePeers
+from xdb.peer.tasks import GrpcTaskPeers
 from xdb.rpc.clients import Clients
 from xdb.rpc.file import OwnerServices, file_service
 from xdb.rpc.limits import Planes
 from xdb.rpc.namespace import namespace_service
 from xdb.rpc.node import NodeServicer, node_service
 from xdb.rpc.server import Service, serve
+from xdb.rpc.tasks import task_service
+from xdb.runtime.periodic import shown
+from xdb.services.tasks import TaskOverview
 from xdb.store.keystore import LocalKey
 
 
@@ -76,12 +80,18 @@ async def running(prepared: Prepared) -> AsyncIterator[RunningOwner]:
             log=here.log,
         )
         node = await open_owner(ports, _settings(config))
+        tasks = TaskOverview(
+            own=lambda: shown(node.tasks),
+            index=node.following.index,
+            peers=GrpcTaskPeers(signer, connections),
+            servers=config.chain.endpoints,
+        )
         planes = Planes(config.limits)
         settings = replace(
             here.server_settings(config.server, config.limits, certificate),
             doorkeeper=here.doorkeeper(key.address, genesis.deployment, config.limits),
         )
-        async with serve(settings, _services(node, config), planes):
+        async with serve(settings, _services(node, config, tasks), planes):
             node.start_tasks()
             yield RunningOwner(node, endpoint_of(config.server, certificate))
 
@@ -90,7 +100,7 @@ def _settings(config: OwnerConfig) -> OwnerSettings:
     return OwnerSettings(config.trust, config.upload, config.download, config.tasks.journal)
 
 
-def _services(node: OwnerNode, config: OwnerConfig) -> list[Service]:
+def _services(node: OwnerNode, config: OwnerConfig, tasks: TaskOverview) -> list[Service]:
     clients = Clients(node.owner, config.clients.addresses)
     services = OwnerServices(
         index=node.following.index,
@@ -103,10 +113,11 @@ def _services(node: OwnerNode, config: OwnerConfig) -> list[Service]:
         slice_size=config.slice_size,
     )
     nodes = NodeServicer(
-        node.survey, node.uploader, node.ports.backend.deployment, clients, config.slice_size
+        node.survey, node.uploader, node.ports.backend.deployment, clients, config.slice_size, tasks
     )
     return [
         file_service(services, clients),
         namespace_service(node.namespaces, clients),
         node_service(nodes),
+        task_service(tasks.own, clients.check),
     ]

@@ -25,11 +25,15 @@ from xdb.node.machine import (
 )
 from xdb.node.storage import StorageNode, StoragePorts, StorageSettings, open_storage
 from xdb.peer.certificates import Certificate
+from xdb.rpc.authorization import caller
 from xdb.rpc.chain import chain_service
 from xdb.rpc.limits import Planes
 from xdb.rpc.probe import probe_service
 from xdb.rpc.replica import replica_service
 from xdb.rpc.server import serve
+from xdb.rpc.tasks import task_service
+from xdb.runtime.periodic import shown
+from xdb.runtime.reports import report_text
 from xdb.services.admission import admission
 from xdb.store.keystore import LocalKey
 from xdb.store.room import RoomConfig
@@ -131,6 +135,10 @@ async def running(prepared: Prepared) -> AsyncIterator[RunningStorage]:
             replica_service(made.node.custody, limits, planes),
             probe_service(made.node.custody, made.node.probing),
             chain_service(LedgerPeer(made.backend.chain.ledger)),
+            task_service(
+                lambda: shown(made.node.tasks),
+                lambda: made.node.custody.admission.check(caller()),
+            ),
         ]
         async with serve(settings, services, planes):
             made.node.start_tasks()
@@ -143,7 +151,7 @@ async def run_once(prepared: Prepared, task: str) -> str:
         tasks = {each.name: each for each in made.node.tasks}
         if task not in tasks:
             raise ConfigError(f"there is no task {task!r}: choose one of {', '.join(tasks)}")
-        return str(await tasks[task].run_once())
+        return report_text(await tasks[task].run_once())
 
 
 def _settings(prepared: Prepared, certificate: Certificate) -> StorageSettings:
