@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from xdb.cli.documents import document
+from xdb.cli.documents import document, plain
 from xdb.cli.lazy import LazyGroup, Verb
+from xdb.cli.parsing import hexadecimal
 from xdb.cli.state import State, common, state
 from xdb.cli.table import Column, show
 
@@ -23,6 +24,8 @@ VERBS = {
     "pause": Verb("xdb.cli.testnet:pause", "Stop a process where it stands."),
     "resume": Verb("xdb.cli.testnet:resume", "Let a paused process go on."),
     "restart": Verb("xdb.cli.testnet:restart", "Stop a process and start it again."),
+    "corrupt": Verb("xdb.cli.testnet:corrupt", "Flip bits of what a node stores."),
+    "wipe": Verb("xdb.cli.testnet:wipe", "Give a node an empty disk."),
     "down": Verb("xdb.cli.testnet:down", "Stop everything."),
 }
 
@@ -132,6 +135,50 @@ def restart(name: str, directory: Path | None) -> None:
 
     network.restart(_place(directory), name)
     _done(name, "restarted")
+
+
+@click.command(short_help="Flip bits of what a node stores.")
+@_NAME
+@_DIRECTORY
+@click.option("--file", type=hexadecimal(32, "file id"), help="Only replicas of this file.")
+@click.option("--count", type=click.IntRange(min=1), default=1, show_default=True, help="Replicas.")
+@click.option("--header", is_flag=True, help="In the header and not in the bytes.")
+@common
+def corrupt(
+    name: str, directory: Path | None, file: bytes | None, count: int, *, header: bool
+) -> None:
+    """Flip one bit in each of some replicas on the disk of the storage node NAME.
+
+    Which ones and which bits is left to chance. The node may run, and is not told.
+    """
+    from xdb.model.ids import FileId  # noqa: PLC0415  # not for --help
+    from xdb.testnet import network  # noqa: PLC0415  # likewise
+
+    wanted = None if file is None else FileId(file)
+    hit = network.corrupt(_place(directory), name, wanted, count, header=header)
+    at = state()
+    at.document({"process": name, "replicas": plain(hit)})
+    for each in hit:
+        at.say(
+            f"{name}: flipped a bit of file {each.file.hex()} slot {each.slot} piece {each.piece}"
+        )
+
+
+@click.command(short_help="Give a node an empty disk.")
+@_NAME
+@_DIRECTORY
+@click.option("--stay-down", is_flag=True, help="Do not start it again.")
+@common
+def wipe(name: str, directory: Path | None, *, stay_down: bool) -> None:
+    """Kill the storage node NAME, remove all it stored, and start it again.
+
+    As when a disk is replaced: keys, certificate and configuration stay.
+    """
+    from xdb.testnet import network  # noqa: PLC0415  # not for --help
+
+    network.wipe(_place(directory), name, stay_down=stay_down)
+    _done(name, "wiped and stopped" if stay_down else "wiped and restarted")
+    state().note("its keys, certificate and configuration are kept")
 
 
 @click.command(short_help="Stop everything.")

@@ -91,8 +91,7 @@ class _Maker:
         write_plan(self._layout, (replace(chain, id=sequencer.hex()), *nodes, owner))
 
     def _member(self, name: str, role: str) -> Member:
-        home = self._layout.home(name)
-        (home / "data").mkdir(mode=0o700, parents=True)
+        self._layout.data(name).mkdir(mode=0o700, parents=True)
         return Member(name, role, "", f"127.0.0.1:{self._ports.pop()}")  # type: ignore[arg-type]  # a Role
 
     def _save_genesis(self, sequencer: Address) -> None:
@@ -164,7 +163,7 @@ class _Maker:
         return address_of(private_key)
 
     def _endpoint(self, member: Member) -> Endpoint:
-        certificate = open_certificate(self._layout.home(member.name) / "data" / CERTIFICATE)
+        certificate = open_certificate(self._layout.data(member.name) / CERTIFICATE)
         return Endpoint(member.address, certificate.fingerprint)
 
 

@@ -56,6 +56,10 @@ class Layout:
         """One member's own directory."""
         return self.directory / name
 
+    def data(self, name: str) -> Path:
+        """A member's data directory."""
+        return self.home(name) / "data"
+
     def config(self, member: Member) -> Path:
         """A member's configuration."""
         return self.home(member.name) / f"{member.role}.toml"

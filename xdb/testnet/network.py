@@ -12,6 +12,10 @@ from pathlib import Path
 
 from xdb.config.roles import Role
 from xdb.errors import ConfigError, UnavailableError
+from xdb.model.ids import FileId
+from xdb.model.storage import ReplicaKey
+from xdb.ports.entropy import Entropy
+from xdb.runtime.entropy import SystemEntropy
 from xdb.testnet import process
 from xdb.testnet.layout import Layout, Member, read_plan, read_process, write_process
 from xdb.testnet.process import READY_FD, ProcessId, Starting
@@ -87,6 +91,45 @@ def restart(directory: Path, name: str) -> None:
         _start_all(layout, [member])
 
 
+def corrupt(  # noqa: PLR0913  # which node, and what of it
+    directory: Path,
+    name: str,
+    file: FileId | None = None,
+    count: int = 1,
+    *,
+    header: bool = False,
+    entropy: Entropy | None = None,
+) -> list[ReplicaKey]:
+    """Flips one bit in each of `count` replicas on a storage node's disk; gives which.
+
+    They are any, or any of `file`. The node may run meanwhile and is not told.
+    """
+    from xdb.testnet import damage  # noqa: PLC0415  # it knows nodes, which takes long to load
+
+    layout = Layout(directory)
+    with _changing(layout):
+        data = layout.data(_storage(layout, name).name)
+        return damage.corrupt(data, entropy or SystemEntropy(), file, count, header=header)
+
+
+def wipe(directory: Path, name: str, *, stay_down: bool = False) -> None:
+    """Ends a storage node, removes all it stored, and starts it again unless told not to.
+
+    Its keys, certificate and configuration stay, as when the disk of a node is replaced.
+    """
+    from xdb.testnet import damage  # noqa: PLC0415  # likewise
+
+    layout = Layout(directory)
+    with _changing(layout):
+        member = _storage(layout, name)
+        started = read_process(layout, member.name)
+        if started is not None:
+            process.kill(started)
+        damage.wipe(layout.data(member.name))
+        if not stay_down:
+            _start_all(layout, [member])
+
+
 def stop(directory: Path) -> None:
     """Stops everything that this testnet started; nodes first, then the chain."""
     layout = Layout(directory)
@@ -113,6 +156,14 @@ def _named(layout: Layout, name: str) -> Member:
     if name not in members:
         raise ConfigError(f"no process {name!r} in this testnet; there are {', '.join(members)}")
     return members[name]
+
+
+def _storage(layout: Layout, name: str) -> Member:
+    member = _named(layout, name)
+    if member.role != "storage":
+        nodes = [each.name for each in _of(read_plan(layout), {"storage"})]
+        raise ConfigError(f"{name} is no storage node; choose one of {', '.join(nodes)}")
+    return member
 
 
 def _is_running(layout: Layout, member: Member) -> bool:
