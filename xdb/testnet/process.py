@@ -34,7 +34,7 @@ class ProcessId:
     def is_running(self) -> bool:
         """Whether it still runs; one that ended and was not collected does not."""
         stat = _stat(self.pid)
-        return stat is not None and stat.state != "Z" and self._is(stat)
+        return stat is not None and self._is(stat) and not _is_over(self.pid, stat)
 
     @property
     def is_paused(self) -> bool:
@@ -56,7 +56,7 @@ class ProcessId:
             if (stat := _stat(number)) is not None
             and stat.session == self.pid
             and stat.started >= self.started
-            and stat.state != "Z"
+            and not _is_over(number, stat)
         ]
 
     def _is(self, stat: "_Stat") -> bool:
@@ -77,6 +77,19 @@ def _stat(pid: int) -> _Stat | None:
         return None
     fields = text[text.rindex(")") + 2 :].split()  # the name before may hold anything
     return _Stat(state=fields[0], session=int(fields[3]), started=int(fields[19]))
+
+
+def _is_over(pid: int, stat: _Stat) -> bool:
+    """Whether nothing of it runs: its first thread may end, or be killed, before others do.
+
+    These still hold its files.
+    """
+    if stat.state != "Z":
+        return False
+    try:
+        return len(list((_PROC / str(pid) / "task").iterdir())) <= 1
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def boot_id() -> str:

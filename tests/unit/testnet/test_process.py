@@ -1,6 +1,8 @@
 import dataclasses
+import fcntl
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,14 +18,21 @@ PARENT = (
     "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], close_fds=True);"
     "os.write(3, b'ready\\n'); time.sleep(60)"
 )
+HEADLESS = (  # its first thread ends, and another goes on
+    "import ctypes, fcntl, os, sys, threading; lock = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT);"
+    "fcntl.flock(lock, fcntl.LOCK_EX); threading.Thread(target=threading.Event().wait).start();"
+    "os.write(3, b'ready\\n'); ctypes.CDLL(None).pthread_exit(None)"
+)
 
 
 @pytest.fixture
 def start(tmp_path):
     started = []
 
-    def start(code):
-        process = Starting([sys.executable, "-c", code], tmp_path / "log", dict(os.environ))
+    def start(code, *arguments):
+        process = Starting(
+            [sys.executable, "-c", code, *arguments], tmp_path / "log", dict(os.environ)
+        )
         started.append(process.id)
         return process
 
@@ -79,3 +88,17 @@ def test_ending_twice_is_fine(start):
     assert end(process.id, 30)
     assert end(process.id, 30)
     assert process.id.boot == boot_id()
+
+
+def test_a_process_is_over_when_all_its_threads_are(start, tmp_path):
+    process = start(HEADLESS, str(tmp_path / "lock"))
+    assert process.wait(30) == "ready"
+    status = Path(f"/proc/{process.id.pid}/status")
+    while "State:\tZ" not in status.read_text():
+        os.sched_yield()
+    assert process.id.is_running
+    assert process.id.members() == [process.id.pid]
+    kill(process.id)
+    assert not process.id.is_running
+    with (tmp_path / "lock").open("rb") as lock:  # nobody holds it
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
