@@ -25,6 +25,7 @@ from xdb.model.calls import (
     Renewal,
     Resign,
     SetNodeState,
+    Shrink,
     Surrender,
     UpdateNamespace,
     UpdateNode,
@@ -58,6 +59,7 @@ STEPS = st.one_of(
     st.tuples(st.just("rename"), owners, titles, st.sampled_from(["a", "b", "c"])),
     st.tuples(st.just("move"), owners, titles, slots, nodes),
     st.tuples(st.just("extend"), owners, titles, nodes),
+    st.tuples(st.just("shrink"), owners, titles),
     st.tuples(st.just("surrender"), owners, titles, slots, nodes),
     st.tuples(st.just("release"), owners, titles),
     st.tuples(st.just("node"), nodes, st.integers(0, 4)),
@@ -166,6 +168,14 @@ class Life:
             )
             siblings = merkle.extension_siblings(leaves)
             self.world.call(key, Extend(draft.id, record.version, holder, siblings))
+
+    def shrink(self, owner, title):
+        key, draft = self._draft(owner, title)
+        if record := self._record(draft):
+            count = len(record.holders)
+            leaves = [draft.manifest, *(draft.holding(n).root for n in range(1, count + 1))]
+            self.world.call(key, Shrink(draft.id, record.version, merkle.shrink_siblings(leaves)))
+            assert self._record(draft).root == merkle.file_root(leaves[0], leaves[1:-1])
 
     def surrender(self, owner, title, slot, node):
         holder = self.world.nodes[node]

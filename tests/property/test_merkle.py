@@ -62,3 +62,16 @@ def test_extension_changes_nothing_else(leaves, leaf, data):
     if wrong != list(siblings):
         with pytest.raises(IntegrityError):
             merkle.extended_root(root, len(leaves), leaf, wrong)
+        with pytest.raises(IntegrityError):
+            merkle.shrunk_root(after, len(leaves), leaf, wrong)
+
+
+@cheap
+@given(trees, digests)
+def test_shrinking_takes_an_extension_back(leaves, leaf):
+    longer = merkle.root([*leaves, leaf])
+    siblings = merkle.shrink_siblings([*leaves, leaf])
+    assert siblings == merkle.extension_siblings(leaves)
+    assert merkle.shrunk_root(longer, len(leaves), leaf, siblings) == merkle.root(leaves)
+    with pytest.raises(IntegrityError):
+        merkle.shrunk_root(longer, len(leaves), sha256(leaf).digest(), siblings)

@@ -29,6 +29,7 @@ from xdb.model.calls import (
     Renewal,
     Resign,
     SetNodeState,
+    Shrink,
 )
 from xdb.model.ids import WIDTHS, Address, Digest, FileId, NodeId, Nonce, Signature, Tag
 from xdb.model.refusal import Refusal
@@ -406,6 +407,22 @@ class RegistryMachine(RuleBasedStateMachine):
         if self.send(sender, call, accepted=accepted):
             file.holders.append(node)
             file.accepted.append(file.expiry)
+            file.version += 1
+
+    @rule(stranger=strangers, number=numbers, stale=st.sampled_from([0, 0, 0, 1]))
+    @precondition(lambda self: self.files)
+    def shrink(self, stranger, number, stale):
+        file = self.pick(number)
+        sender = self.sender(file, stranger)
+        draft, slots = self.draft(file), len(file.holders)
+        accepted = not stranger and file.kept(self.now) and not stale and slots > 1
+        roots = [draft.holding(slot).root for slot in range(1, slots + 1)]
+        call = Shrink(
+            draft.id, file.version - stale, merkle.shrink_siblings([draft.manifest, *roots])
+        )
+        if self.send(sender, call, accepted=accepted):
+            file.holders.pop()
+            file.accepted.pop()
             file.version += 1
 
     @rule(stranger=strangers, number=numbers)

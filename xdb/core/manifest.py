@@ -132,7 +132,11 @@ def published_root(manifest: Manifest, digest: Digest) -> Digest:
 
 
 def check(manifest: Manifest, digest: Digest, record: FileRecord) -> None:
-    """IntegrityError unless the record on chain is about this manifest with this digest."""
+    """IntegrityError unless the record on chain is about this manifest with this digest.
+
+    A file that shrank has fewer slots than its manifest: those that stay are under the root.
+    """
+    total = record.redundancy.total
     claims = [
         ("digest", digest, record.manifest),
         ("file", manifest.file, record.file),
@@ -140,16 +144,17 @@ def check(manifest: Manifest, digest: Digest, record: FileRecord) -> None:
         ("required", manifest.redundancy.required, record.redundancy.required),
         ("size", layout(manifest).size, record.size),
     ]
-    if len(manifest.slots) == record.redundancy.total:  # later slots are under the root, too
-        claims.append(("root", published_root(manifest, digest), record.root))
+    if total <= len(manifest.slots):  # otherwise slots that it does not know are under it, too
+        kept = [slot.root for slot in manifest.slots[:total]]
+        claims.append(("root", file_root(digest, kept), record.root))
     for what, found, expected in claims:
         if found != expected:
             raise IntegrityError(
                 f"the manifest's {what} is not what the record of file {record.file.hex()} "
                 "says; read it from another holder"
             )
-    if len(manifest.slots) > record.redundancy.total:
-        _refuse("slots", f"{len(manifest.slots)}, but the record has {record.redundancy.total}")
+    if manifest.redundancy.coding is Coding.ERASURE and len(manifest.slots) != total:
+        _refuse("slots", f"{len(manifest.slots)}, but the record has {total}")
 
 
 def check_size(cut: Layout, redundancy: Redundancy) -> None:

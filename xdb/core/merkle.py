@@ -142,6 +142,33 @@ def extended_root(expected: Digest, count: int, leaf: Digest, siblings: Sequence
     IntegrityError unless `siblings` are that tree's `extension_siblings`, which
     leaves no room for a change of any other leaf.
     """
+    before, after = _without_and_with(count, leaf, siblings)
+    if before != expected:
+        raise IntegrityError("the siblings do not lead to the file's present root")
+    return after
+
+
+def shrink_siblings(leaves: Sequence[Digest]) -> tuple[Digest, ...]:
+    """The full subtrees left of the last leaf, lowest first: what `shrunk_root` asks for."""
+    return extension_siblings(leaves[:-1])
+
+
+def shrunk_root(expected: Digest, count: int, leaf: Digest, siblings: Sequence[Digest]) -> Digest:
+    """The root of the first `count` leaves of the tree with the root `expected`.
+
+    `leaf` is the only one behind them. IntegrityError unless `siblings` are the tree's
+    `shrink_siblings`.
+    """
+    before, after = _without_and_with(count, leaf, siblings)
+    if after != expected:
+        raise IntegrityError("the siblings do not lead to the file's present root")
+    return before
+
+
+def _without_and_with(
+    count: int, leaf: Digest, siblings: Sequence[Digest]
+) -> tuple[Digest, Digest]:
+    """The roots of a tree of `count` leaves, and with `leaf` behind them."""
     if len(siblings) != count.bit_count():
         raise IntegrityError(
             f"{len(siblings)} siblings where a tree of {count} leaves has {count.bit_count()}"
@@ -158,9 +185,7 @@ def extended_root(expected: Digest, count: int, leaf: Digest, siblings: Sequence
         else:
             before = _parent(before, MISSING[height])
             after = _parent(after, MISSING[height])
-    if before != expected:
-        raise IntegrityError("the siblings do not lead to the file's present root")
-    return after
+    return before, after
 
 
 def _parent(left: bytes, right: bytes) -> Digest:

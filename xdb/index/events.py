@@ -50,6 +50,8 @@ def _apply(staging: Staging, event: Event, at: Moment) -> None:  # noqa: C901, P
             files.moved(staging, event, at)
         case events.FileExtended():
             files.extended(staging, event, at)
+        case events.FileShrunk():
+            files.shrunk(staging, event, at)
         case events.FileReleased():
             files.released(staging, event, at)
         case _:

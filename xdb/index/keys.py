@@ -148,11 +148,11 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class MigrationEntry:
-    """A Move, or without a source an Extend."""
+    """A Move; without a source an Extend, without a target a Shrink."""
 
     slot: int
     source: NodeId | None
-    target: NodeId
+    target: NodeId | None
     size: int
     height: int
 

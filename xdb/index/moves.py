@@ -1,4 +1,6 @@
-"""Records of migrations: what Move and Extend did, by time and by node."""
+"""Records of migrations: what Move, Extend and Shrink did, by time and by node."""
+
+from dataclasses import dataclass
 
 from xdb.index.keys import (
     MIGRATIONS,
@@ -17,20 +19,24 @@ from xdb.ports.kv import KeyValue
 _KEY = 48
 
 
-def recorded(  # noqa: PLR0913, PLR0917  # what a record says
-    staging: Staging,
-    at: Moment,
-    record: FileRecord,
-    slot: int,
-    source: NodeId | None,
-    size: int,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """A slot of so many bytes on its way: from nowhere when added, to nowhere when dropped."""
+
+    slot: int
+    source: NodeId | None
+    target: NodeId | None
+    size: int
+
+
+def recorded(staging: Staging, at: Moment, record: FileRecord, leg: Leg) -> None:
     """Keeps a migration; `record` is the file's after it."""
-    target = record.holders[slot - 1]
     key = migration_key(at.time, record.file, record.version)
-    staging.save(MIGRATIONS + key, MigrationEntry(slot, source, target, size, at.height))
-    for node in {source or target, target}:
-        staging.put(MIGRATIONS_OF + node + key, b"")
+    entry = MigrationEntry(leg.slot, leg.source, leg.target, leg.size, at.height)
+    staging.save(MIGRATIONS + key, entry)
+    for node in (leg.source, leg.target):
+        if node is not None:
+            staging.put(MIGRATIONS_OF + node + key, b"")
 
 
 class Migrations:

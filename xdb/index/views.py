@@ -105,7 +105,7 @@ class AuditView:
 
 @dataclass(frozen=True, slots=True)
 class MigrationView:
-    """A slot that went to another node, or was added (no source), at a time."""
+    """A slot that went to another node, was added (no source) or dropped (no target)."""
 
     time: int
     height: int
@@ -113,7 +113,7 @@ class MigrationView:
     slot: int
     version: int
     source: NodeId | None
-    target: NodeId
+    target: NodeId | None
     size: int
 
 

@@ -143,6 +143,15 @@ class Extend:
 
 
 @dataclass(frozen=True, slots=True)
+class Shrink:
+    """The last slot less."""
+
+    file: FileId
+    version: int
+    siblings: tuple[Digest, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """Drops a record past retention."""
 
@@ -205,7 +214,7 @@ class Surrender:
 
 NodeCall = RegisterNode | UpdateNode | SetNodeState | Heartbeat | Resign
 NamespaceCall = CreateNamespace | UpdateNamespace
-FileCall = Publish | Renew | Rename | Delete | Move | Extend | Release
+FileCall = Publish | Renew | Rename | Delete | Move | Extend | Shrink | Release
 AuditCall = RevealSeed | Seal | Prove | Surrender
 Call = NodeCall | NamespaceCall | FileCall | AuditCall
 

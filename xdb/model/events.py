@@ -142,6 +142,17 @@ class FileExtended:
 
 
 @dataclass(frozen=True, slots=True)
+class FileShrunk:
+    """The last slot, which `node` held, is dropped; and the file root that follows."""
+
+    file: FileId
+    slot: int
+    node: NodeId
+    root: Digest
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class FileReleased:
     """The record is dropped."""
 
@@ -201,6 +212,7 @@ FileEvent = (
     | FileDeleted
     | FileMoved
     | FileExtended
+    | FileShrunk
     | FileReleased
 )
 AuditEvent = SeedRevealed | BucketsSealed | ProofAccepted | HoldingSurrendered

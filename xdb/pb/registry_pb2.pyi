@@ -811,6 +811,36 @@ class Extend(_message.Message):
 Global___Extend: _TypeAlias = Extend  # noqa: Y015
 
 @_typing.final
+class Shrink(_message.Message):
+    """Drops the last slot. `siblings` are the roots beside its leaf that prove every
+    other leaf unchanged.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    SIBLINGS_FIELD_NUMBER: _builtins.int
+    file: _builtins.bytes
+    version: _builtins.int
+    @_builtins.property
+    def siblings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        file: _builtins.bytes = ...,
+        version: _builtins.int = ...,
+        siblings: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "siblings", b"siblings", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Shrink: _TypeAlias = Shrink  # noqa: Y015
+
+@_typing.final
 class Release(_message.Message):
     """Anyone, after expiry or deletion plus retention: the record is dropped."""
 
@@ -1231,6 +1261,7 @@ class Call(_message.Message):
     MOVE_FIELD_NUMBER: _builtins.int
     EXTEND_FIELD_NUMBER: _builtins.int
     RELEASE_FIELD_NUMBER: _builtins.int
+    SHRINK_FIELD_NUMBER: _builtins.int
     REVEAL_SEED_FIELD_NUMBER: _builtins.int
     SEAL_FIELD_NUMBER: _builtins.int
     PROVE_FIELD_NUMBER: _builtins.int
@@ -1272,6 +1303,8 @@ class Call(_message.Message):
     @_builtins.property
     def release(self) -> Global___Release: ...
     @_builtins.property
+    def shrink(self) -> Global___Shrink: ...
+    @_builtins.property
     def reveal_seed(self) -> Global___RevealSeed: ...
     @_builtins.property
     def seal(self) -> Global___Seal: ...
@@ -1312,6 +1345,7 @@ class Call(_message.Message):
         move: Global___Move | None = ...,
         extend: Global___Extend | None = ...,
         release: Global___Release | None = ...,
+        shrink: Global___Shrink | None = ...,
         reveal_seed: Global___RevealSeed | None = ...,
         seal: Global___Seal | None = ...,
         prove: Global___Prove | None = ...,
@@ -1325,11 +1359,11 @@ class Call(_message.Message):
         appoint: Global___Appoint | None = ...,
         dismiss: Global___Dismiss | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_challenge", b"answer_challenge", "apply", b"apply", "appoint", b"appoint", "call", b"call", "challenge", b"challenge", "create_namespace", b"create_namespace", "delete", b"delete", "dismiss", b"dismiss", "extend", b"extend", "grant", b"grant", "heartbeat", b"heartbeat", "move", b"move", "prove", b"prove", "publish", b"publish", "register_node", b"register_node", "reject", b"reject", "release", b"release", "rename", b"rename", "renew", b"renew", "resign", b"resign", "reveal_seed", b"reveal_seed", "revoke", b"revoke", "seal", b"seal", "set_node_state", b"set_node_state", "surrender", b"surrender", "update_namespace", b"update_namespace", "update_node", b"update_node"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_challenge", b"answer_challenge", "apply", b"apply", "appoint", b"appoint", "call", b"call", "challenge", b"challenge", "create_namespace", b"create_namespace", "delete", b"delete", "dismiss", b"dismiss", "extend", b"extend", "grant", b"grant", "heartbeat", b"heartbeat", "move", b"move", "prove", b"prove", "publish", b"publish", "register_node", b"register_node", "reject", b"reject", "release", b"release", "rename", b"rename", "renew", b"renew", "resign", b"resign", "reveal_seed", b"reveal_seed", "revoke", b"revoke", "seal", b"seal", "set_node_state", b"set_node_state", "shrink", b"shrink", "surrender", b"surrender", "update_namespace", b"update_namespace", "update_node", b"update_node"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_challenge", b"answer_challenge", "apply", b"apply", "appoint", b"appoint", "call", b"call", "challenge", b"challenge", "create_namespace", b"create_namespace", "delete", b"delete", "dismiss", b"dismiss", "extend", b"extend", "grant", b"grant", "heartbeat", b"heartbeat", "move", b"move", "prove", b"prove", "publish", b"publish", "register_node", b"register_node", "reject", b"reject", "release", b"release", "rename", b"rename", "renew", b"renew", "resign", b"resign", "reveal_seed", b"reveal_seed", "revoke", b"revoke", "seal", b"seal", "set_node_state", b"set_node_state", "surrender", b"surrender", "update_namespace", b"update_namespace", "update_node", b"update_node"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_challenge", b"answer_challenge", "apply", b"apply", "appoint", b"appoint", "call", b"call", "challenge", b"challenge", "create_namespace", b"create_namespace", "delete", b"delete", "dismiss", b"dismiss", "extend", b"extend", "grant", b"grant", "heartbeat", b"heartbeat", "move", b"move", "prove", b"prove", "publish", b"publish", "register_node", b"register_node", "reject", b"reject", "release", b"release", "rename", b"rename", "renew", b"renew", "resign", b"resign", "reveal_seed", b"reveal_seed", "revoke", b"revoke", "seal", b"seal", "set_node_state", b"set_node_state", "shrink", b"shrink", "surrender", b"surrender", "update_namespace", b"update_namespace", "update_node", b"update_node"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_call: _TypeAlias = _typing.Literal["register_node", "update_node", "set_node_state", "heartbeat", "resign", "create_namespace", "update_namespace", "publish", "renew", "rename", "delete", "move", "extend", "release", "reveal_seed", "seal", "prove", "surrender", "challenge", "answer_challenge", "apply", "grant", "reject", "revoke", "appoint", "dismiss"]  # noqa: Y015
+    _WhichOneofReturnType_call: _TypeAlias = _typing.Literal["register_node", "update_node", "set_node_state", "heartbeat", "resign", "create_namespace", "update_namespace", "publish", "renew", "rename", "delete", "move", "extend", "release", "shrink", "reveal_seed", "seal", "prove", "surrender", "challenge", "answer_challenge", "apply", "grant", "reject", "revoke", "appoint", "dismiss"]  # noqa: Y015
     _WhichOneofArgType_call: _TypeAlias = _typing.Literal["call", b"call"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_call) -> _WhichOneofReturnType_call | None: ...
 
@@ -1775,6 +1809,39 @@ class FileExtended(_message.Message):
 Global___FileExtended: _TypeAlias = FileExtended  # noqa: Y015
 
 @_typing.final
+class FileShrunk(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_FIELD_NUMBER: _builtins.int
+    SLOT_FIELD_NUMBER: _builtins.int
+    NODE_FIELD_NUMBER: _builtins.int
+    ROOT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    file: _builtins.bytes
+    slot: _builtins.int
+    """the one that was dropped"""
+    node: _builtins.bytes
+    """its holder"""
+    root: _builtins.bytes
+    version: _builtins.int
+    def __init__(
+        self,
+        *,
+        file: _builtins.bytes = ...,
+        slot: _builtins.int = ...,
+        node: _builtins.bytes = ...,
+        root: _builtins.bytes = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "node", b"node", "root", b"root", "slot", b"slot", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FileShrunk: _TypeAlias = FileShrunk  # noqa: Y015
+
+@_typing.final
 class FileReleased(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2154,6 +2221,7 @@ class Event(_message.Message):
     FILE_MOVED_FIELD_NUMBER: _builtins.int
     FILE_EXTENDED_FIELD_NUMBER: _builtins.int
     FILE_RELEASED_FIELD_NUMBER: _builtins.int
+    FILE_SHRUNK_FIELD_NUMBER: _builtins.int
     SEED_REVEALED_FIELD_NUMBER: _builtins.int
     BUCKETS_SEALED_FIELD_NUMBER: _builtins.int
     PROOF_ACCEPTED_FIELD_NUMBER: _builtins.int
@@ -2195,6 +2263,8 @@ class Event(_message.Message):
     @_builtins.property
     def file_released(self) -> Global___FileReleased: ...
     @_builtins.property
+    def file_shrunk(self) -> Global___FileShrunk: ...
+    @_builtins.property
     def seed_revealed(self) -> Global___SeedRevealed: ...
     @_builtins.property
     def buckets_sealed(self) -> Global___BucketsSealed: ...
@@ -2235,6 +2305,7 @@ class Event(_message.Message):
         file_moved: Global___FileMoved | None = ...,
         file_extended: Global___FileExtended | None = ...,
         file_released: Global___FileReleased | None = ...,
+        file_shrunk: Global___FileShrunk | None = ...,
         seed_revealed: Global___SeedRevealed | None = ...,
         buckets_sealed: Global___BucketsSealed | None = ...,
         proof_accepted: Global___ProofAccepted | None = ...,
@@ -2248,11 +2319,11 @@ class Event(_message.Message):
         maintainer_appointed: Global___MaintainerAppointed | None = ...,
         maintainer_dismissed: Global___MaintainerDismissed | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["access_applied", b"access_applied", "access_granted", b"access_granted", "access_rejected", b"access_rejected", "access_revoked", b"access_revoked", "buckets_sealed", b"buckets_sealed", "challenge_answered", b"challenge_answered", "challenge_posted", b"challenge_posted", "event", b"event", "file_deleted", b"file_deleted", "file_extended", b"file_extended", "file_moved", b"file_moved", "file_published", b"file_published", "file_released", b"file_released", "file_renamed", b"file_renamed", "file_renewed", b"file_renewed", "heartbeat_seen", b"heartbeat_seen", "holding_surrendered", b"holding_surrendered", "maintainer_appointed", b"maintainer_appointed", "maintainer_dismissed", b"maintainer_dismissed", "namespace_created", b"namespace_created", "namespace_updated", b"namespace_updated", "node_registered", b"node_registered", "node_resigned", b"node_resigned", "node_state_set", b"node_state_set", "node_updated", b"node_updated", "proof_accepted", b"proof_accepted", "seed_revealed", b"seed_revealed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["access_applied", b"access_applied", "access_granted", b"access_granted", "access_rejected", b"access_rejected", "access_revoked", b"access_revoked", "buckets_sealed", b"buckets_sealed", "challenge_answered", b"challenge_answered", "challenge_posted", b"challenge_posted", "event", b"event", "file_deleted", b"file_deleted", "file_extended", b"file_extended", "file_moved", b"file_moved", "file_published", b"file_published", "file_released", b"file_released", "file_renamed", b"file_renamed", "file_renewed", b"file_renewed", "file_shrunk", b"file_shrunk", "heartbeat_seen", b"heartbeat_seen", "holding_surrendered", b"holding_surrendered", "maintainer_appointed", b"maintainer_appointed", "maintainer_dismissed", b"maintainer_dismissed", "namespace_created", b"namespace_created", "namespace_updated", b"namespace_updated", "node_registered", b"node_registered", "node_resigned", b"node_resigned", "node_state_set", b"node_state_set", "node_updated", b"node_updated", "proof_accepted", b"proof_accepted", "seed_revealed", b"seed_revealed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_applied", b"access_applied", "access_granted", b"access_granted", "access_rejected", b"access_rejected", "access_revoked", b"access_revoked", "buckets_sealed", b"buckets_sealed", "challenge_answered", b"challenge_answered", "challenge_posted", b"challenge_posted", "event", b"event", "file_deleted", b"file_deleted", "file_extended", b"file_extended", "file_moved", b"file_moved", "file_published", b"file_published", "file_released", b"file_released", "file_renamed", b"file_renamed", "file_renewed", b"file_renewed", "heartbeat_seen", b"heartbeat_seen", "holding_surrendered", b"holding_surrendered", "maintainer_appointed", b"maintainer_appointed", "maintainer_dismissed", b"maintainer_dismissed", "namespace_created", b"namespace_created", "namespace_updated", b"namespace_updated", "node_registered", b"node_registered", "node_resigned", b"node_resigned", "node_state_set", b"node_state_set", "node_updated", b"node_updated", "proof_accepted", b"proof_accepted", "seed_revealed", b"seed_revealed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_applied", b"access_applied", "access_granted", b"access_granted", "access_rejected", b"access_rejected", "access_revoked", b"access_revoked", "buckets_sealed", b"buckets_sealed", "challenge_answered", b"challenge_answered", "challenge_posted", b"challenge_posted", "event", b"event", "file_deleted", b"file_deleted", "file_extended", b"file_extended", "file_moved", b"file_moved", "file_published", b"file_published", "file_released", b"file_released", "file_renamed", b"file_renamed", "file_renewed", b"file_renewed", "file_shrunk", b"file_shrunk", "heartbeat_seen", b"heartbeat_seen", "holding_surrendered", b"holding_surrendered", "maintainer_appointed", b"maintainer_appointed", "maintainer_dismissed", b"maintainer_dismissed", "namespace_created", b"namespace_created", "namespace_updated", b"namespace_updated", "node_registered", b"node_registered", "node_resigned", b"node_resigned", "node_state_set", b"node_state_set", "node_updated", b"node_updated", "proof_accepted", b"proof_accepted", "seed_revealed", b"seed_revealed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["node_registered", "node_updated", "node_state_set", "heartbeat_seen", "node_resigned", "namespace_created", "namespace_updated", "file_published", "file_renewed", "file_renamed", "file_deleted", "file_moved", "file_extended", "file_released", "seed_revealed", "buckets_sealed", "proof_accepted", "holding_surrendered", "challenge_posted", "challenge_answered", "access_applied", "access_granted", "access_rejected", "access_revoked", "maintainer_appointed", "maintainer_dismissed"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["node_registered", "node_updated", "node_state_set", "heartbeat_seen", "node_resigned", "namespace_created", "namespace_updated", "file_published", "file_renewed", "file_renamed", "file_deleted", "file_moved", "file_extended", "file_released", "file_shrunk", "seed_revealed", "buckets_sealed", "proof_accepted", "holding_surrendered", "challenge_posted", "challenge_answered", "access_applied", "access_granted", "access_rejected", "access_revoked", "maintainer_appointed", "maintainer_dismissed"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 

@@ -75,6 +75,12 @@ def root_over(
         return found.record.root
     if slot.slot > len(roots) + 1:
         raise _no_slot(slot, len(roots) + 1)
+    if slot.slot <= len(manifest.slots) and manifest.slots[slot.slot - 1].root != root:
+        raise IntegrityError(  # with another root, nobody would believe the manifest any more
+            f"slot {slot.slot} of file {slot.file.hex()} has holding root "
+            f"{manifest.slots[slot.slot - 1].root.hex()} in the manifest, what is stored here "
+            f"{root.hex()}: make the slot's replicas again"
+        )
     return file_root(digest, [*roots, root])
 
 

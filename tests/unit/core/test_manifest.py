@@ -26,7 +26,14 @@ from xdb.core.manifest import (
     wrap_key,
     write_manifest,
 )
-from xdb.core.merkle import extended_root, extension_siblings, holding_root
+from xdb.core.merkle import (
+    extended_root,
+    extension_siblings,
+    file_root,
+    holding_root,
+    shrink_siblings,
+    shrunk_root,
+)
 from xdb.core.sealing import commit, file_sealing_key, namespace_secret, seal, slot_key
 from xdb.core.slicing import DEFAULT_SLICE, SMALLEST_SLICE, Layout, cut
 from xdb.errors import IntegrityError, InvalidRequestError
@@ -277,7 +284,8 @@ def test_the_record_of_this_manifest():
         ({"size": len(PLAIN) + 1}, "size"),
         ({"redundancy": Redundancy(Coding.ERASURE, 1, 3)}, "coding"),
         ({"redundancy": Redundancy(Coding.COPIES, 2, 3)}, "required"),
-        ({"redundancy": Redundancy(Coding.COPIES, 1, 2)}, "slots"),
+        ({"redundancy": Redundancy(Coding.COPIES, 1, 2)}, "root"),
+        ({"redundancy": Redundancy(Coding.COPIES, 1, 1)}, "root"),
     ],
 )
 def test_another_record(change, what):
@@ -290,6 +298,36 @@ def test_the_record_of_a_file_that_was_extended():
     root = extended_root(RECORD.root, len(leaves), b"x" * 32, extension_siblings(leaves))
     more = Redundancy(Coding.COPIES, 1, 4)
     check(MANIFEST, DIGEST, replace(RECORD, root=root, redundancy=more))
+
+
+def test_the_record_of_a_file_that_shrank():
+    leaves = [DIGEST, *(slot.root for slot in MANIFEST.slots)]
+    root = RECORD.root
+    for total in (2, 1):
+        root = shrunk_root(root, total + 1, leaves[total + 1], shrink_siblings(leaves[: total + 2]))
+        check(
+            MANIFEST,
+            DIGEST,
+            replace(RECORD, root=root, redundancy=Redundancy(Coding.COPIES, 1, total)),
+        )
+
+
+def test_the_record_of_a_file_that_shrank_and_was_extended_with_other_bytes():
+    kept = [slot.root for slot in MANIFEST.slots[:2]]
+    changed = replace(RECORD, root=file_root(DIGEST, [*kept, b"x" * 32]))
+    with pytest.raises(IntegrityError, match="root"):
+        check(MANIFEST, DIGEST, changed)
+
+
+@pytest.mark.parametrize("total", [2, 4])
+def test_erasure_coded_files_have_all_their_slots(total):
+    manifest = manifest_of(POLICIES["erasure"])
+    digest = manifest_digest(write_manifest(manifest))
+    redundancy = replace(manifest.redundancy, total=total)
+    root = file_root(digest, [slot.root for slot in manifest.slots[:total]])
+    record = replace(RECORD, manifest=digest, root=root, redundancy=redundancy)
+    with pytest.raises(IntegrityError, match=f"slots: 3, but the record has {total}"):
+        check(manifest, digest, record)
 
 
 # ---------------------------------------------------------------- private part and key

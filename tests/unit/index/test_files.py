@@ -13,6 +13,7 @@ from xdb.model.calls import (
     Rename,
     Renew,
     Renewal,
+    Shrink,
     Surrender,
 )
 from xdb.testing.registry import DAY, tag
@@ -225,6 +226,29 @@ async def test_what_a_node_holds_follows_moves_extensions_and_releases(world):
     assert held() == [((), 0)] * 4
     assert world.index.file(draft.id) is None
     assert [world.index.node(key.node).stored for key in world.nodes] == [0] * 4
+
+
+async def test_a_file_that_shrinks_is_counted_without_its_last_slot(world):
+    draft = world.publish(world.alice, "t0")
+    await world.follow()
+    before = world.index.file(draft.id)
+    second = world.nodes[1]
+    world.call(second, Surrender(second.node, draft.id, 2))
+    await world.follow()
+    siblings = merkle.shrink_siblings(
+        [draft.manifest, draft.holding(1).root, draft.holding(2).root]
+    )
+    world.call(world.alice, Shrink(draft.id, 1, siblings))
+    await world.follow()
+    view = world.index.file(draft.id)
+    assert view.record == world.record(draft.id)
+    assert view.record.redundancy.total == 1
+    assert view.holdings == before.holdings[:1]
+    assert view.lost == ()
+    assert world.index.held_by(second.node).items == ()
+    assert [world.index.node(key.node).stored for key in world.nodes[:2]] == [2000, 0]
+    (space,) = world.index.namespaces(world.alice.address).items
+    assert (space.files, space.size, space.stored) == (1, 2000, 2000)
 
 
 async def test_a_slot_that_was_given_up_is_with_nobody_until_it_is_moved(world):

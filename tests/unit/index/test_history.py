@@ -14,6 +14,7 @@ from xdb.model.events import (
     FileReleased,
     FileRenamed,
     FileRenewed,
+    FileShrunk,
     HeartbeatSeen,
     HoldingSurrendered,
     NamespaceUpdated,
@@ -173,6 +174,9 @@ async def test_an_event_that_makes_no_sense_hides_no_other(world):
         FileReleased(GHOST),
         FileMoved(world.draft(world.alice, "t0").id, 9, node, holder, 2),
         FileExtended(world.draft(world.alice, "t0").id, 9, holder, GHOST, 2),
+        FileShrunk(GHOST, 2, world.nodes[1].node, GHOST, 2),
+        FileShrunk(world.draft(world.alice, "t0").id, 1, node, GHOST, 2),
+        FileShrunk(world.draft(world.alice, "t0").id, 2, node, GHOST, 2),
         HeartbeatSeen(GHOST[:20]),
         NodeStateSet(GHOST[:20], NodeState.LEFT),
         NodeResigned(node, 0),  # resigned before time began

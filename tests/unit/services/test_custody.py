@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from xdb.core.manifest import read_manifest
-from xdb.core.merkle import extension_siblings, file_root, holding_root
+from xdb.core.merkle import extension_siblings, file_root, holding_root, shrink_siblings
 from xdb.core.receipts import receipt_signer
 from xdb.errors import (
     AuthError,
@@ -17,10 +17,21 @@ from xdb.errors import (
     StorageFullError,
     UnavailableError,
 )
-from xdb.model.calls import Delete, Extend, Move, Publish, SetNodeState, UpdateNode
+from xdb.model.calls import (
+    Delete,
+    Extend,
+    Move,
+    Publish,
+    Renew,
+    Renewal,
+    SetNodeState,
+    Shrink,
+    UpdateNode,
+)
 from xdb.model.ids import FileId
 from xdb.model.registry import NodeState, Receipt
 from xdb.model.storage import ReplicaKey
+from xdb.services.acceptance import root_over
 from xdb.services.admission import Admission, admission
 from xdb.store.room import RoomConfig
 from xdb.testing.clock import FakeClock
@@ -239,6 +250,49 @@ async def test_a_file_gets_a_slot_more(world, file):
     assert world.record(file.id).redundancy.total == 3
     world.chain.advance(1)
     assert await accept(target, file, 3, version=2)  # as for a renewal
+
+
+async def shrink(world, file, slots=2):
+    """The file without the last of its slots."""
+    roots = [slot.root for slot in read_manifest(file.manifest).slots[:slots]]
+    siblings = shrink_siblings([file.manifest_digest, *roots])
+    world.call(ALICE, Shrink(file.id, world.record(file.id).version, siblings))
+
+
+async def test_a_shrunk_file_is_renewed_moved_and_extended(world, file):
+    custody, _ = await publish(world, file)
+    await shrink(world, file)
+    later = START + 2 * DAY
+    renewal = Renewal(1, await accept(custody, file, expiry=later, version=2))
+    world.call(ALICE, Renew(file.id, later, (renewal,)))
+    target = custody_of(world, 2)
+    await push_all(target, file, 1)
+    world.call(ALICE, Move(file.id, 2, 1, await accept(target, file, expiry=later, version=3)))
+    another = custody_of(world, 3)
+    await push_all(another, file, 2)
+    holder = await accept(another, file, 2, expiry=later, version=4)
+    roots = [slot.root for slot in read_manifest(file.manifest).slots]
+    siblings = extension_siblings([file.manifest_digest, roots[0]])
+    world.call(ALICE, Extend(file.id, 3, holder, siblings))
+    record = world.record(file.id)
+    assert record.root == file_root(file.manifest_digest, roots)
+    assert record.holders == (world.nodes[2].node, world.nodes[3].node)
+
+
+async def test_a_dropped_slot_is_added_again_only_as_in_the_manifest(world, file):
+    await publish(world, file)
+    await shrink(world, file)
+    found = custody_of(world).facts.records.file(file.id)
+    manifest = read_manifest(file.manifest)
+    slot, right = file.ref(2), manifest.slots[1].root
+    new_root = root_over(manifest, file.manifest_digest, slot, right, found)
+    assert new_root == file_root(file.manifest_digest, [each.root for each in manifest.slots])
+    with pytest.raises(IntegrityError, match="in the manifest, what is stored here"):
+        root_over(manifest, file.manifest_digest, slot, manifest.slots[0].root, found)
+    custody = custody_of(world, 2)
+    await push_all(custody, file, 3)
+    with pytest.raises(InvalidRequestError, match="the last one there can be is 2"):
+        await accept(custody, file, 3, version=3)
 
 
 async def test_a_node_that_changes_its_signer_gives_no_receipts_meanwhile(world, file):

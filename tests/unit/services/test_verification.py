@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from xdb.core.merkle import extension_siblings
+from xdb.core.merkle import extension_siblings, shrink_siblings
 from xdb.core.rebuild import rebuild_piece
 from xdb.core.sealing import commit
 from xdb.errors import UnavailableError
-from xdb.model.calls import Extend, Surrender
+from xdb.model.calls import Extend, Shrink, Surrender
 from xdb.model.storage import RECORDED, ReplicaKey, SlotRef
 
 DATA = bytes(range(256)) * 1000  # four slices
@@ -107,6 +107,27 @@ async def test_an_added_slot_is_judged_by_its_root(bench, extended):
     found = [check.problem for check in await checks(bench, view) if check.slot == 4]
     assert found[:3] == [""] * 3
     assert "at least one of its replicas is wrong" in found[3]
+
+
+@pytest.fixture
+async def shrunk(net, view):
+    """The file without its last slot."""
+    record = view.record
+    leaves = [record.manifest, *(holding.root for holding in view.holdings)]
+    call = Shrink(record.file, record.version, shrink_siblings(leaves))
+    net.chain.call(net.owner.address, call)
+    await net.caught_up()
+    return net.index.file(record.file)
+
+
+async def test_a_shrunk_file_is_verified_in_the_slots_that_stay(net, bench, shrunk):
+    bench.opener._kept.clear()
+    found = await checks(bench, shrunk)
+    assert {check.slot for check in found} == {1, 2}
+    assert not any(check.problem for check in found)
+    for node in shrunk.record.holders[:1]:
+        net.members[node].up = False
+    assert await bench.download(shrunk) == DATA
 
 
 async def test_an_added_slot_alone_restores_the_file(net, bench, extended):

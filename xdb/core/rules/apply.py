@@ -69,6 +69,7 @@ _RULES: dict[type[Call], Callable[..., list[Event]]] = {
     calls.Release: files.release,
     calls.Move: slots.move,
     calls.Extend: slots.extend,
+    calls.Shrink: slots.shrink,
     calls.RevealSeed: seeds.reveal,
     calls.Seal: segments.seal,
     calls.Prove: proofs.prove,

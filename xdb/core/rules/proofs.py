@@ -51,7 +51,8 @@ def prove(context: Context, state: State, sender: Address, call: Prove) -> list[
             _check_answer(this, number, answer, lost)
         except RefusedCallError as error:
             raise RefusedCallError(error.refusal, f"draw {number}: {error.reason}") from error
-    refs = tuple(_end(this, index, held) for index, held in sorted(lost.items()))
+    named = [(index, held) for index, held in sorted(lost.items()) if _is_recorded(this, held)]
+    refs = tuple(_end(this, index, held) for index, held in named)
     state.store(_proved_key(call.node), call.epoch)
     return [ProofAccepted(call.node, call.epoch, refs)]
 
@@ -135,6 +136,15 @@ def _check_leaf(this: _Round, held: Segment, offset: int, leaf: Leaf) -> None:
         check_spot(shown, this.context.parameters.leaf_size, where, holding.root)
     except IntegrityError as error:
         raise _wrong(f"slot {held.slot} of file {held.file.hex()}: {error}") from error
+
+
+def _is_recorded(this: _Round, held: Segment) -> bool:
+    # It may have gone to another node in this epoch, or its slot may have been dropped. Then
+    # it had ended before, and no record is left that the loss would be about.
+    entry, at = this.state.file(held.file), held.slot - 1
+    if entry is None or at >= len(entry.slots):
+        return False
+    return entry.record.holders[at] == this.node and entry.slots[at].epoch == held.added
 
 
 def _end(this: _Round, index: int, held: Segment) -> HoldingRef:

@@ -1,4 +1,4 @@
-"""Slots: another holder for one, or one more."""
+"""Slots: another holder for one, one more, or one less."""
 
 from dataclasses import replace
 
@@ -8,9 +8,9 @@ from xdb.core.rules.holdings import Place, accept, check_same
 from xdb.core.rules.limits import check_count, refuse
 from xdb.core.rules.segments import end_holding
 from xdb.core.rules.state import Context, FileEntry, State
-from xdb.errors import IntegrityError
-from xdb.model.calls import Extend, Move
-from xdb.model.events import Event, FileExtended, FileMoved
+from xdb.errors import IntegrityError, RefusedCallError
+from xdb.model.calls import Extend, Move, Shrink
+from xdb.model.events import Event, FileExtended, FileMoved, FileShrunk
 from xdb.model.ids import Address, Digest, NodeId
 from xdb.model.refusal import Refusal
 from xdb.model.registry import Coding
@@ -72,6 +72,26 @@ def extend(context: Context, state: State, sender: Address, call: Extend) -> lis
     ]
 
 
+def shrink(context: Context, state: State, sender: Address, call: Shrink) -> list[Event]:
+    """One copy less: the last slot's holding ends."""
+    entry = owned(context, state, sender, call.file)
+    check_version(entry, call.version)
+    _check_shrinkable(entry)
+    record, old = entry.record, entry.slots[-1]
+    number, version, node = record.redundancy.total, record.version + 1, record.holders[-1]
+    root = _shrunk_root(entry, call)
+    end_holding(context, state, node, call.file, number, old)
+    record = replace(
+        record,
+        root=root,
+        redundancy=replace(record.redundancy, total=number - 1),
+        version=version,
+        holders=record.holders[:-1],
+    )
+    state.put_file(FileEntry(record, entry.slots[:-1]))
+    return [FileShrunk(file=call.file, slot=number, node=node, root=root, version=version)]
+
+
 def _check_apart(node: NodeId, holders: tuple[NodeId, ...]) -> None:
     if node in holders:
         raise refuse(
@@ -82,17 +102,31 @@ def _check_apart(node: NodeId, holders: tuple[NodeId, ...]) -> None:
 
 
 def _check_extensible(context: Context, entry: FileEntry) -> None:
+    _check_copies(entry)
     redundancy = entry.record.redundancy
-    if redundancy.coding is not Coding.COPIES:
-        raise refuse(
-            Refusal.POLICY,
-            f"{named(entry.record.file)} is erasure-coded and has its slots for good: "
-            "upload it again with another redundancy",
-        )
     if redundancy.total >= context.parameters.max_slots:
         raise refuse(
             Refusal.POLICY,
             f"{named(entry.record.file)} has {redundancy.total} slots, the most there may be",
+        )
+
+
+def _check_shrinkable(entry: FileEntry) -> None:
+    _check_copies(entry)
+    if entry.record.redundancy.total <= 1:
+        raise refuse(
+            Refusal.POLICY,
+            f"{named(entry.record.file)} has one slot, and the last copy stays: "
+            "delete the file if it is to end",
+        )
+
+
+def _check_copies(entry: FileEntry) -> None:
+    if entry.record.redundancy.coding is not Coding.COPIES:
+        raise refuse(
+            Refusal.POLICY,
+            f"{named(entry.record.file)} is erasure-coded and has its slots for good: "
+            "upload it again with another redundancy",
         )
 
 
@@ -114,8 +148,22 @@ def _extended_root(entry: FileEntry, call: Extend) -> Digest:
     try:
         return merkle.extended_root(entry.record.root, leaves, call.holder.root, call.siblings)
     except IntegrityError as error:
-        raise refuse(
-            Refusal.ROOT,
-            f"the siblings do not lead to the root of {named(call.file)} ({error}): "
-            "take them from the manifest and holding roots of the present record",
-        ) from error
+        raise _astray(entry, error) from error
+
+
+def _shrunk_root(entry: FileEntry, call: Shrink) -> Digest:
+    check_count(len(call.siblings), 0, LONGEST_PATH, "siblings")
+    left = entry.record.redundancy.total  # the manifest and all slots but the last
+    last = entry.slots[-1].holding.root
+    try:
+        return merkle.shrunk_root(entry.record.root, left, last, call.siblings)
+    except IntegrityError as error:
+        raise _astray(entry, error) from error
+
+
+def _astray(entry: FileEntry, error: IntegrityError) -> RefusedCallError:
+    return refuse(
+        Refusal.ROOT,
+        f"the siblings do not lead to the root of {named(entry.record.file)} ({error}): "
+        "take them from the manifest and holding roots of the present record",
+    )

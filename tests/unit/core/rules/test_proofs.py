@@ -4,8 +4,18 @@ from dataclasses import replace
 
 import pytest
 
+from xdb.core import merkle
 from xdb.core.sampling import ATTEMPTS
-from xdb.model.calls import Answer, Delete, Prove, Release, SetNodeState, Surrender, UpdateNode
+from xdb.model.calls import (
+    Answer,
+    Delete,
+    Prove,
+    Release,
+    SetNodeState,
+    Shrink,
+    Surrender,
+    UpdateNode,
+)
 from xdb.model.events import HoldingRef, ProofAccepted
 from xdb.model.ids import Digest
 from xdb.model.refusal import Refusal
@@ -95,6 +105,28 @@ def test_what_ended_in_this_epoch_may_still_be_asked_for(world, node):
     world.call(node, Surrender(node.node, held.file, held.slot))
     assert not any(answer.holes for answer in world.answers(node))
     world.call(node, world.proof(node))
+
+
+def test_what_was_given_up_in_this_epoch_is_admitted_again(world, node):
+    held = world.segments(node)[0]
+    world.call(node, Surrender(node.node, held.file, held.slot))
+    (event,) = world.call(node, world.proof(node, frozenset({0})))
+    assert event.lost == (HoldingRef(held.file, held.slot),)
+
+
+def test_what_the_record_does_not_name_any_more_is_not_lost(world, node):
+    held = world.segments(node)[0]
+    draft = world.drafts[held.file]
+    roots = [draft.holding(slot).root for slot in (1, 2)]
+    siblings = merkle.shrink_siblings([draft.manifest, *roots])
+    second = world.nodes[1]
+    index, dropped = next(
+        (n, each) for n, each in enumerate(world.segments(second)) if each.file == held.file
+    )
+    world.call(world.alice, Shrink(held.file, 1, siblings))
+    (event,) = world.call(second, world.proof(second, frozenset({index})))
+    assert event.lost == ()
+    assert world.segments(second)[index] == replace(dropped, ended=world.epoch + 1)
 
 
 def test_a_file_past_retention_is_a_hole_without_being_released(world, node):

@@ -4,8 +4,18 @@ import pytest
 
 from xdb.core import merkle
 from xdb.core.rules.state import holding_key
-from xdb.model.calls import Delete, Extend, Move, Publish, SetNodeState
-from xdb.model.events import FileExtended, FileMoved
+from xdb.model.calls import (
+    Delete,
+    Extend,
+    Move,
+    Publish,
+    Renew,
+    Renewal,
+    SetNodeState,
+    Shrink,
+    Surrender,
+)
+from xdb.model.events import FileExtended, FileMoved, FileShrunk
 from xdb.model.ids import FileId
 from xdb.model.refusal import Refusal
 from xdb.model.registry import Coding, NodeState, Redundancy
@@ -41,6 +51,12 @@ def extended(world, draft, *, node=2, version=1, slots=2, **changes):
     }
     holder = draft.accepted(slots + 1, world.nodes[node], **(values | changes))
     return Extend(draft.id, version, holder, siblings(draft, slots))
+
+
+def shrunk(_world, draft, *, version=1, slots=2):
+    """Drops the last of so many slots."""
+    roots = [draft.holding(slot).root for slot in range(1, slots + 1)]
+    return Shrink(draft.id, version, merkle.shrink_siblings([draft.manifest, *roots]))
 
 
 # ---------------------------------------------------------------- move
@@ -230,7 +246,130 @@ def test_erasure_coded_files_keep_their_slots(world, refused):
     world.call(world.alice, moved(world, draft, slot=3, node=3))
 
 
-@pytest.mark.parametrize("make", [moved, extended])
+# ---------------------------------------------------------------- shrink
+
+
+def test_one_copy_less(world, draft):
+    world.chain.advance(3600)
+    before = world.record(draft.id)
+    second = world.nodes[1].node
+    assert world.call(world.alice, shrunk(world, draft)) == (
+        FileShrunk(draft.id, 2, second, draft.root(1), 2),
+    )
+    assert world.record(draft.id) == replace(
+        before,
+        root=draft.root(1),
+        redundancy=Redundancy(Coding.COPIES, 1, 1),
+        version=2,
+        holders=before.holders[:1],
+    )
+    values = world.chain.state.values
+    assert holding_key(second, 0, draft.id, 2) not in values
+    assert holding_key(world.nodes[0].node, 0, draft.id, 1) in values
+
+
+def test_copy_after_copy_down_to_the_last(refused):
+    world = World(nodes=20)
+    draft = world.publish(world.alice, "f")
+    for slots in range(2, 20):
+        world.call(world.alice, extended(world, draft, node=slots, version=slots - 1, slots=slots))
+    version = 19
+    for slots in range(20, 1, -1):
+        world.call(world.alice, shrunk(world, draft, version=version, slots=slots))
+        version += 1
+        assert world.record(draft.id).root == draft.root(slots - 1)
+    with refused(Refusal.POLICY, "the last copy stays"):
+        world.call(world.alice, shrunk(world, draft, version=version, slots=1))
+    assert len(world.record(draft.id).holders) == 1
+
+
+def test_siblings_prove_all_leaves_that_stay(world, draft, refused):
+    world.call(world.alice, extended(world, draft))
+    call = shrunk(world, draft, version=2, slots=3)
+    right = call.siblings
+    for wrong in (
+        (),
+        right[:-1],
+        (*right, digest("x")),
+        (digest("x"), *right[1:]),
+        right[::-1],
+        shrunk(world, draft).siblings,
+        (digest("x"),) * 65,
+    ):
+        refusal = Refusal.TOO_LARGE if len(wrong) > 64 else Refusal.ROOT
+        with refused(refusal):
+            world.call(world.alice, replace(call, siblings=wrong))
+    world.call(world.alice, call)
+
+
+def test_shrinking_counts_only_for_its_version(world, draft, refused):
+    world.call(world.alice, extended(world, draft))
+    call = shrunk(world, draft, version=2, slots=3)
+    with refused(Refusal.VERSION, "version 2, not 1"):
+        world.call(world.alice, replace(call, version=1))
+    world.call(world.alice, call)
+    with refused(Refusal.VERSION, "version 3, not 2"):
+        world.call(world.alice, call)
+
+
+def test_files_in_retention_shrink_until_they_are_gone(world, draft, refused):
+    world.call(world.alice, extended(world, draft))
+    world.chain.advance(DAY)  # it has expired
+    world.call(world.alice, shrunk(world, draft, version=2, slots=3))
+    world.chain.advance(world.parameters.retention)
+    with refused(Refusal.GONE):
+        world.call(world.alice, shrunk(world, draft, version=3))
+
+
+def test_erasure_coded_files_do_not_shrink(world, refused):
+    coded = Redundancy(Coding.ERASURE, 2, 3)
+    world.call(world.alice, namespace_call("coded", coded))
+    draft = world.draft(world.alice, "g", coded)
+    new = draft.new(
+        world.nodes[:3], expiry=world.now + DAY, valid_until=world.now, namespace="coded"
+    )
+    world.call(world.alice, Publish((new,)))
+    with refused(Refusal.POLICY, "erasure-coded"):
+        world.call(world.alice, shrunk(world, draft, slots=3))
+
+
+def test_a_slot_that_was_given_up_is_dropped_like_another(world, draft):
+    world.call(world.nodes[1], Surrender(world.nodes[1].node, draft.id, 2))
+    world.call(world.alice, shrunk(world, draft))
+    assert world.record(draft.id).holders == (world.nodes[0].node,)
+
+
+def test_a_dropped_slot_is_added_again_with_any_node(world, draft):
+    world.call(world.alice, shrunk(world, draft))
+    world.call(world.alice, extended(world, draft, node=1, version=2, slots=1))
+    assert world.record(draft.id).root == draft.root(2)
+    world.call(world.alice, shrunk(world, draft, version=3))
+    world.call(world.alice, extended(world, draft, node=3, version=4, slots=1))
+    assert world.record(draft.id).holders == (world.nodes[0].node, world.nodes[3].node)
+    keys = [key for key in world.chain.state.values if key.startswith(b"o/" + world.nodes[1].node)]
+    assert keys == []
+
+
+def test_receipts_from_before_a_shrink_do_not_count(world, draft, refused):
+    later = world.now + 2 * DAY
+    first = world.nodes[0]
+    of_the_past = {"expiry": later, "valid_until": world.now}
+    renewal = draft.accepted(1, first, **of_the_past)
+    same_version = draft.accepted(1, first, version=2, **of_the_past)
+    move = moved(world, draft)
+    world.call(world.alice, shrunk(world, draft))
+    for holder in (renewal, same_version):
+        with refused(Refusal.RECEIPT):
+            world.call(world.alice, Renew(draft.id, later, (Renewal(1, holder),)))
+    with refused(Refusal.VERSION):
+        world.call(world.alice, move)
+    with refused(Refusal.RECEIPT):
+        world.call(world.alice, replace(move, version=2))
+    good = draft.accepted(1, first, version=2, slots=1, **of_the_past)
+    world.call(world.alice, Renew(draft.id, later, (Renewal(1, good),)))
+
+
+@pytest.mark.parametrize("make", [moved, extended, shrunk])
 def test_only_the_owner_changes_slots(world, draft, refused, make):
     call = make(world, draft)
     for stranger in (world.bob, world.nodes[2]):
