@@ -31,6 +31,7 @@ MANIFEST_PRIVATE = "xdb/v1/manifest-private"
 MANIFEST_NONCE = "xdb/v1/manifest-nonce"
 HPKE_SEED = "xdb/v1/hpke-seed"
 PAIRING_SECRET = "xdb/v1/pairing-secret"  # noqa: S105  # a label
+BEACON = "xdb/v1/beacon"
 
 NONCE = 12
 

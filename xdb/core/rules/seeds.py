@@ -18,6 +18,7 @@ from xdb.model.calls import RevealSeed
 from xdb.model.events import Event, SeedRevealed
 from xdb.model.ids import Address, Digest
 from xdb.model.refusal import Refusal
+from xdb.model.registry import Parameters
 
 LONGEST_GAP = 100_000
 """Epochs without a seed that a reveal may bridge; each costs one hash per beacon."""
@@ -57,14 +58,19 @@ def reveal(context: Context, state: State, sender: Address, call: RevealSeed) ->
     return [SeedRevealed(epoch=call.epoch, seed=seed)]
 
 
+def is_late(parameters: Parameters, time: int) -> bool:
+    """Whether the epoch at `time` takes no seed any more: its second half has begun."""
+    return 2 * (time - parameters.start_of(parameters.epoch_at(time))) > parameters.epoch
+
+
 def _check_time(context: Context, epoch: int) -> None:
     if epoch != context.epoch:
         raise refuse(
             Refusal.EPOCH,
             f"it is epoch {context.epoch}, not {epoch}: reveal a seed in its own epoch",
         )
-    late = context.time - context.parameters.start_of(epoch)
-    if 2 * late > context.parameters.epoch:
+    if is_late(context.parameters, context.time):
+        late = context.time - context.parameters.start_of(epoch)
         raise refuse(
             Refusal.EPOCH,
             f"epoch {epoch} is {late} s old, its nodes would have too little time to answer: "

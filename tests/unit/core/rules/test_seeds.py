@@ -1,10 +1,13 @@
 import pytest
 
+from xdb.core.rules.seeds import is_late
 from xdb.model.calls import RevealSeed
 from xdb.model.events import SeedRevealed
 from xdb.model.ids import Digest
 from xdb.model.refusal import Refusal
+from xdb.model.registry import Parameters
 from xdb.testing.audits import EPOCH, AuditWorld, preimage
+from xdb.testing.registry import START
 
 
 @pytest.fixture
@@ -24,6 +27,20 @@ def test_epochs_may_be_left_out(world):
     world.reveal()
     world.chain.advance(7 * EPOCH)
     assert world.reveal()[0].epoch == 7
+
+
+@pytest.mark.parametrize(
+    ("time", "late"),
+    [
+        (START, False),
+        (START + 30, False),
+        (START + 31, True),
+        (START + 59, True),
+        (START + 60, False),
+    ],
+)
+def test_an_epoch_is_late_in_its_second_half(time, late):
+    assert is_late(Parameters(start=START, epoch=60), time) is late
 
 
 def test_seeds_differ_between_epochs(world):
