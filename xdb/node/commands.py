@@ -7,8 +7,9 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from xdb.config.roles import kind_of
-from xdb.config.sections import LogConfig, ProcessConfig
+from xdb.config.sections import KeyConfig, LogConfig, ProcessConfig
 from xdb.config.source import load
+from xdb.errors import ConfigError
 from xdb.node.process import Running, run, say_ready
 from xdb.runtime.logging import configure
 from xdb.runtime.memory import keep_large_buffers
@@ -50,11 +51,25 @@ def _daemon(role: str) -> Any:  # noqa: ANN401  # one of three modules of the sa
 
 
 def _found(options: argparse.Namespace) -> None:
-    from xdb.node.founding import found  # noqa: PLC0415  # once in the life of a chain
+    from xdb.node.founding import Founding, found  # noqa: PLC0415  # once in the life of a chain
     from xdb.runtime.clock import SystemClock  # noqa: PLC0415
 
-    genesis = found(options.name, options.sequencer, options.set, options.out, SystemClock())
+    founding = Founding(options.name, options.sequencer, options.set, _beacon(options))
+    genesis = found(founding, options.out, SystemClock())
     _say(f"{options.out}: chain {genesis.deployment.chain.hex()}; give everybody a copy")
+    if founding.beacon is None:
+        _say("it has no beacon: this network audits nothing, now and later (see --beacon)")
+    else:
+        _say(f"name {founding.beacon.keystore} in [beacon] of the chain server, and back it up")
+
+
+def _beacon(options: argparse.Namespace) -> KeyConfig | None:
+    keystore, password_file = options.beacon, options.beacon_password_file
+    if keystore is None and password_file is None:
+        return None
+    if keystore is None or password_file is None:
+        raise ConfigError("a beacon needs --beacon and --beacon-password-file: give both")
+    return KeyConfig(keystore, password_file)
 
 
 def _promote(prepared: Any, options: argparse.Namespace) -> None:  # noqa: ANN401  # chain's

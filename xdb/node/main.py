@@ -92,6 +92,15 @@ def _add_founding(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="genesis.toml")
     parser.add_argument(
+        "--beacon",
+        type=Path,
+        metavar="KEYSTORE",
+        help="whose key reveals the seeds that audits are drawn from; without it none are made",
+    )
+    parser.add_argument(
+        "--beacon-password-file", type=Path, metavar="FILE", help="password of that keystore"
+    )
+    parser.add_argument(
         "--set",
         action="append",
         default=[],

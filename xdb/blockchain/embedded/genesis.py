@@ -5,7 +5,7 @@ can give it another meaning, and the chain id, so that an edited file is noticed
 """
 
 import tomllib
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from xdb.model.ids import Address, ChainId, Deployment, Digest
 from xdb.model.registry import Parameters
 
 DOMAIN = "xdb/v1/genesis"
+BEACON_DOMAIN = "xdb/v1/beacon-context"
 CONTRACT = Address(sha256(b"xdb/v1/contract").digest()[:20])
 """There is one registry on an embedded chain; this stands where other chains have an address."""
 LONGEST_TICK = 10.0
@@ -39,6 +40,12 @@ class Genesis:
     def deployment(self) -> Deployment:
         """What all signatures of this chain name."""
         return Deployment(ChainId(digest_of(DOMAIN, self)), CONTRACT)
+
+    @property
+    def beacon_context(self) -> Digest:
+        """What beacons derive their chains for: all of this but the commitments made from them."""
+        bare = replace(self, parameters=replace(self.parameters, beacons=()))
+        return digest_of(BEACON_DOMAIN, bare)
 
     @property
     def tick(self) -> float:

@@ -53,6 +53,22 @@ def test_every_field_counts_for_the_chain_id():
     assert len(chains) == len(others) + 1
 
 
+def test_beacons_are_bound_to_everything_but_themselves():
+    def changed(**values):
+        return replace(GENESIS, parameters=replace(GENESIS.parameters, **values))
+
+    context = GENESIS.beacon_context
+    assert changed(beacons=(Digest(bytes(32)),)).beacon_context == context
+    others = {
+        replace(GENESIS, name="other").beacon_context,
+        replace(GENESIS, time=GENESIS.time + 1).beacon_context,
+        replace(GENESIS, sequencer=Address(b"\2" * 20)).beacon_context,
+        changed(epoch=GENESIS.parameters.epoch + 1).beacon_context,
+        GENESIS.deployment.chain,
+    }
+    assert len(others | {context}) == 6
+
+
 def test_the_contract_is_the_same_everywhere():
     assert GENESIS.deployment.contract.hex() == "b97444485404146bddf49b65e6712fb9e9b7bea8"
 
