@@ -16,6 +16,7 @@ class ChainConfig:
     genesis: Path
     server: ServerConfig
     sequencer: KeyConfig
+    beacon: KeyConfig | None = None  # whose commitment the genesis has
     kv: KeyValueKind = "auto"
     calls: SequencerConfig = field(default_factory=SequencerConfig)
     limits: Limits = field(default_factory=Limits)

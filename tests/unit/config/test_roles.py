@@ -46,7 +46,16 @@ def test_full_sample_documents_every_key_and_no_other(role):
 def test_full_sample_shows_the_defaults(role):
     full = load(kind_of(role), CONFIGS / f"{role}.toml", {})
     minimal = load(kind_of(role), CONFIGS / "minimal" / f"{role}.toml", {})
-    set_in_both = {"data", "genesis", "server", "sequencer", "signer", "identity", "space"}
+    set_in_both = {
+        "data",
+        "genesis",
+        "server",
+        "sequencer",
+        "beacon",
+        "signer",
+        "identity",
+        "space",
+    }
     for field in dataclasses.fields(full):
         if field.name == "chain":
             assert full.chain.follow == minimal.chain.follow

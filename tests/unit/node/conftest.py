@@ -1,3 +1,4 @@
+import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -28,6 +29,15 @@ from xdb.testing.keys import NamedKey
 
 START = 1_800_000_000
 CAPACITY = 1 << 30
+
+
+@pytest.fixture(autouse=True)
+def _same_umask():
+    """What `main` changes for its process is put back."""
+    before = os.umask(0o077)
+    os.umask(before)
+    yield
+    os.umask(before)
 
 
 @dataclass

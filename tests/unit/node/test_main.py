@@ -1,6 +1,5 @@
 """Mistakes of an operator: one clear sentence, and whether starting again could help."""
 
-import os
 import re
 import socket
 
@@ -13,15 +12,6 @@ from xdb.store.keystore import keystore_address
 from xdb.store.lock import DirectoryLock
 from xdb.testnet.create import Options, create
 from xdb.testnet.layout import Layout
-
-
-@pytest.fixture(autouse=True)
-def _same_umask():
-    """What `main` changes for its process is put back."""
-    before = os.umask(0o077)
-    os.umask(before)
-    yield
-    os.umask(before)
 
 
 @pytest.fixture

@@ -34,6 +34,8 @@ from xdb.blockchain.embedded.records import (
 )
 from xdb.core.encoding import decode, encode
 from xdb.core.rules import Context
+from xdb.core.rules.seeds import Newest, newest
+from xdb.core.rules.state import State
 from xdb.core.wire import read_event
 from xdb.errors import IntegrityError, NotFoundError, UnavailableError
 from xdb.model.calls import Envelope
@@ -135,6 +137,10 @@ class Ledger:
         """A transaction's place in its block; 0 when it is in none."""
         data = self._kv.get(OUTCOMES + transaction)
         return 0 if data is None else decode(OutcomeRecord, data).position
+
+    def newest_seed(self) -> Newest | None:
+        """The newest seed as of the head; None before the first."""
+        return newest(State(self.state))
 
     async def reached(self, height: int) -> None:
         """Returns when the head is at `height` or above."""
