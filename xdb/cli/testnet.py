@@ -59,8 +59,16 @@ def testnet() -> None:
 @click.option("--nodes", type=click.IntRange(1, 64), default=4, show_default=True)
 @click.option("--capacity", default="10 GiB", show_default=True, help="Of each storage node.")
 @click.option("--slice-size", default="4 MiB", show_default=True, help="Of the owner's uploads.")
+@click.option(
+    "--epoch",
+    type=click.IntRange(2, 86400),
+    default=60,
+    show_default=True,
+    metavar="SECONDS",
+    help="Length of an epoch: each has its seed and its audits.",
+)
 @common
-def up(directory: Path | None, nodes: int, capacity: str, slice_size: str) -> None:
+def up(directory: Path | None, nodes: int, capacity: str, slice_size: str, epoch: int) -> None:
     """Start everything that does not run, and return when it serves.
 
     The options count when the network is made, which is when it starts for the first time.
@@ -71,7 +79,7 @@ def up(directory: Path | None, nodes: int, capacity: str, slice_size: str) -> No
     at = state()
     if not network.exists(place):
         at.note(f"making a network of {nodes} storage nodes in {place}")
-        options = create.Options(nodes=nodes, capacity=capacity, slice_size=slice_size)
+        options = create.Options(nodes=nodes, capacity=capacity, slice_size=slice_size, epoch=epoch)
         create.create(place, options)
     _tell(at, network.start(place), place)
     if not at.json:

@@ -8,17 +8,18 @@ from pathlib import Path
 from xdb.blockchain.embedded.genesis import Genesis, save_genesis
 from xdb.client.context import Context, write_context
 from xdb.config.address import endpoint_text
-from xdb.core.signing import address_of
+from xdb.core.rules.parameters import check_parameters
 from xdb.errors import ConfigError
 from xdb.model.ids import Address
 from xdb.model.registry import Endpoint, Parameters
+from xdb.node.founding import with_beacon
 from xdb.node.machine import CERTIFICATE
 from xdb.peer.certificates import open_certificate
 from xdb.ports.clock import Clock
 from xdb.ports.entropy import Entropy
 from xdb.runtime.clock import SystemClock
 from xdb.runtime.entropy import SystemEntropy
-from xdb.store.keystore import write_keystore
+from xdb.store.keystore import LocalKey, write_keystore
 from xdb.testnet.files import Table, write_secret, write_toml
 from xdb.testnet.layout import Layout, Member, write_plan
 from xdb.testnet.ports import free_ports
@@ -38,6 +39,7 @@ class Options:
     slice_size: str = "4 MiB"
     kv: str = "auto"
     heartbeat: int = 10  # seconds; real deployments have minutes
+    epoch: int = 60  # seconds; real deployments have an hour
     parameters: Mapping[str, int] = field(default_factory=dict)  # others than the defaults
 
 
@@ -80,8 +82,8 @@ class _Maker:
     def make(self) -> None:
         """Everything, the plan last: without it there is no network."""
         chain = self._member(CHAIN, "chain")
-        sequencer = self._key(chain.name, "sequencer")
-        self._save_genesis(sequencer)
+        sequencer = self._key(chain.name, "sequencer").address
+        self._save_genesis(sequencer, self._key(chain.name, "beacon"))
         servers = [endpoint_text(self._endpoint(chain))]
         self._write_chain(chain)
         nodes = [
@@ -94,20 +96,23 @@ class _Maker:
         self._layout.data(name).mkdir(mode=0o700, parents=True)
         return Member(name, role, "", f"127.0.0.1:{self._ports.pop()}")  # type: ignore[arg-type]  # a Role
 
-    def _save_genesis(self, sequencer: Address) -> None:
-        now = int(self._clock.wall())
-        values = {"start": now, "heartbeat": self._options.heartbeat, **self._options.parameters}
-        genesis = Genesis("testnet", now, sequencer, Parameters(**values))  # type: ignore[arg-type]  # integers only
+    def _save_genesis(self, sequencer: Address, beacon: LocalKey) -> None:
+        now, options = int(self._clock.wall()), self._options
+        values = {"start": now, "heartbeat": options.heartbeat, "epoch": options.epoch}
+        parameters = Parameters(**{**values, **options.parameters})  # type: ignore[arg-type]  # integers only
+        check_parameters(parameters)
+        genesis = with_beacon(Genesis("testnet", now, sequencer, parameters), beacon)
         save_genesis(genesis, self._layout.genesis)
         self._deployment = genesis.deployment
 
     def _write_chain(self, member: Member) -> None:
-        self._write(member, {"genesis": "../genesis.toml"}, {"sequencer": _key_table("sequencer")})
+        keys = {name: _key_table(name) for name in ("sequencer", "beacon")}
+        self._write(member, {"genesis": "../genesis.toml"}, keys)
 
     def _storage(self, name: str, servers: list[str]) -> Member:
         member = self._member(name, "storage")
         self._key(name, "signer")
-        identity = self._key(name, "id")
+        identity = self._key(name, "id").address
         self._write(
             member,
             {},
@@ -124,8 +129,8 @@ class _Maker:
 
     def _owner(self, servers: list[str]) -> Member:
         member = self._member(OWNER, "owner")
-        identity = self._key(OWNER, "owner")
-        client = self._key(CLIENT, "key")
+        identity = self._key(OWNER, "owner").address
+        client = self._key(CLIENT, "key").address
         self._write(
             member,
             {"slice_size": self._options.slice_size},
@@ -153,14 +158,14 @@ class _Maker:
         )
         write_toml(self._layout.config(member), {**values, **tables}, comment)
 
-    def _key(self, home: str, name: str) -> Address:
+    def _key(self, home: str, name: str) -> LocalKey:
         directory = self._layout.home(home)
         directory.mkdir(mode=0o700, exist_ok=True)
         private_key = self._entropy.draw(32)
         password = self._entropy.draw(PASSWORD_BYTES).hex()
         write_keystore(directory / f"{name}.json", private_key, password, scrypt_n=SCRYPT_N)
         write_secret(directory / f"{name}.password", password + "\n")
-        return address_of(private_key)
+        return LocalKey(private_key)
 
     def _endpoint(self, member: Member) -> Endpoint:
         certificate = open_certificate(self._layout.data(member.name) / CERTIFICATE)

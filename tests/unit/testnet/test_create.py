@@ -9,6 +9,7 @@ from xdb.config.roles import kind_of
 from xdb.config.sections import KeyConfig
 from xdb.config.source import load
 from xdb.errors import ConfigError, CorruptFileError
+from xdb.node.daemons import chain
 from xdb.node.machine import open_key
 from xdb.testnet import network
 from xdb.testnet.create import Options, create
@@ -38,6 +39,26 @@ def test_every_configuration_loads(net):
 def test_genesis_has_the_parameters(net):
     parameters = load_genesis(net.genesis).parameters
     assert (parameters.epoch, parameters.heartbeat, parameters.leaves_per_epoch) == (60, 10, 64)
+
+
+def test_the_chain_server_is_its_beacon(net):
+    config = load(kind_of("chain"), net.directory / "chain" / "chain.toml", {})
+    prepared = chain.prepare(config)
+    assert prepared.genesis.parameters.beacons == (prepared.beacon.chain.commitment,)
+    assert prepared.beacon.signer.address != prepared.signer.address
+
+
+def test_epoch_is_an_option(tmp_path):
+    create(tmp_path / "net", Options(nodes=0, epoch=7))
+    assert load_genesis(tmp_path / "net" / "genesis.toml").parameters.epoch == 7
+    create(tmp_path / "default", Options(nodes=0))
+    assert load_genesis(tmp_path / "default" / "genesis.toml").parameters.epoch == 60
+
+
+def test_parameters_that_cannot_work(tmp_path):
+    with pytest.raises(ConfigError, match="shorter than two epochs"):
+        create(tmp_path / "net", Options(epoch=30 * 86400))
+    assert not (tmp_path / "net").exists()
 
 
 def test_context_is_what_a_client_needs(net):
