@@ -367,3 +367,36 @@ def test_a_flapping_network_moves_a_slot_at_most_once_in_so_many_epochs(total, h
     for times in moves.values():
         gaps = [b - a for a, b in pairwise(times)]
         assert all(gap >= hysteresis * EPOCH for gap in gaps)
+
+
+@SETTINGS
+@given(
+    st.lists(st.tuples(st.integers(1, 6), st.none() | st.integers(1, 6)), min_size=1, max_size=8)
+)
+def test_a_file_follows_its_policy_up_and_down_whatever_is_lost(changes):
+    """Before each change of the policy one slot is lost, unless it is the only one."""
+    nodes = [
+        PlanNode(Candidate(nid(n), "", "", 9, healthy=True), NodeState.ONLINE, True)
+        for n in range(1, 10)
+    ]
+    slots, version = [HoldingFacts(1, nid(1), 1)], 1
+    for wanted, lost in changes:
+        if lost is not None and lost <= len(slots) > 1:
+            slots[lost - 1] = replace(slots[lost - 1], lost=5)
+        for _ in range(2):  # what stays is made good, then the others go
+            health = tuple(slot_health(slot, ()) for slot in slots)
+            known = FileHealth(
+                FileId(bytes(32)), Tag(bytes(32)), copies(len(slots)), copies(wanted), health
+            )
+            for step in plan([PlanFile(known, version)], nodes, P, NOW, MigrationConfig()).steps:
+                assert step.version == version
+                version += 1
+                if step.action is Action.SHRINK:
+                    assert slots.pop().slot == step.slot
+                else:
+                    slots[step.slot - 1 :] = [
+                        HoldingFacts(step.slot, step.target, 1),
+                        *slots[step.slot :],
+                    ]
+        assert [slot.slot for slot in slots] == list(range(1, wanted + 1))
+        assert not any(slot.lost for slot in slots)
