@@ -159,12 +159,12 @@ def released(staging: Staging, event: FileReleased, at: Moment) -> None:
 
 
 def lost(staging: Staging, node: NodeId, holding: HoldingRef, at: Moment) -> None:
-    """A node gave a slot up."""
+    """A node gave a slot up; a proof of the same epoch may admit it once more."""
     view = _known(staging, holding.file)
     if view.record.holders[_place(view, holding.slot)] != node:
         raise PoisonError(f"node {node.hex()} gives up slot {holding.slot} of another")
     if holding.slot in view.lost:
-        raise PoisonError(f"slot {holding.slot} of {holding.file.hex()} is given up twice")
+        return
     losses = sorted((*view.losses, Loss(holding.slot, at.time)), key=lambda loss: loss.slot)
     change(staging, at, view, replace(view, losses=tuple(losses)))
 

@@ -2,13 +2,14 @@ from dataclasses import replace
 
 import pytest
 
+from xdb.core.merkle import shrink_siblings
 from xdb.core.rules.segments import is_hole, space
 from xdb.core.rules.state import State
 from xdb.errors import InvalidRequestError
 from xdb.index import proofs
 from xdb.index.index import Index
 from xdb.index.views import HeartbeatDay, Loss
-from xdb.model.calls import Heartbeat, Move, Release, SetNodeState, Surrender
+from xdb.model.calls import Heartbeat, Move, Release, SetNodeState, Shrink, Surrender
 from xdb.model.events import HoldingRef
 from xdb.model.health import EpochVerdict, Verdict
 from xdb.model.registry import NodeState
@@ -143,6 +144,41 @@ async def test_an_admitted_loss_is_a_failure_that_names_it(world):
     assert (audit.verdict, audit.lost) == (FAILED, (HoldingRef(draft.id, 1),))
     (loss,) = world.index.file(draft.id).losses
     assert loss == Loss(1, audit.time)
+
+
+async def test_what_was_given_up_in_the_epoch_is_admitted_like_any_other_loss(world):
+    draft, node = world.add("one"), world.nodes[0]
+    world.next_epoch()
+    world.next_epoch()
+    world.call(node, Surrender(node.node, draft.id, 1))
+    given_up = world.now
+    world.chain.advance(60)
+    world.call(node, world.proof(node, frozenset({0})))
+    world.call(world.nodes[1], world.proof(world.nodes[1]))
+    closed = world.epoch
+    world.next_epoch()
+    assert EpochVerdict(closed, FAILED) in await world.verdicts()
+    assert world.index.file(draft.id).losses == (Loss(1, given_up),)
+    assert world.index.poisoned == 0
+
+
+async def test_a_slot_dropped_in_the_epoch_is_nobodys_loss(world):
+    draft, node = world.add("one"), world.nodes[1]
+    world.next_epoch()
+    world.next_epoch()
+    roots = [draft.holding(slot).root for slot in (1, 2)]
+    siblings = shrink_siblings([draft.manifest, *roots])
+    world.call(world.alice, Shrink(draft.id, 1, siblings))
+    await world.follow()
+    same_as_the_rules(world)
+    world.call(node, world.proof(node, frozenset({0})))
+    world.call(world.nodes[0], world.proof(world.nodes[0]))
+    closed = world.epoch
+    world.next_epoch()
+    assert EpochVerdict(closed, PROVED) in await world.verdicts(1)
+    assert world.index.file(draft.id).losses == ()
+    assert world.index.poisoned == 0
+    same_as_the_rules(world)
 
 
 async def test_an_epoch_missed_by_more_than_half_says_nothing_about_anybody(world):
