@@ -13,7 +13,8 @@ from xdb.model.storage import ReplicaKey
 from xdb.ports.clock import Clock
 from xdb.ports.compute import Buffer, Compute
 from xdb.ports.spawn import Spawn
-from xdb.services.opening import HEDGE_AFTER, Opener, OpenFile
+from xdb.services.manifests import HEDGE_AFTER
+from xdb.services.opening import Opener, OpenFile
 from xdb.services.standing import Holder
 
 INLINE = 64 << 10

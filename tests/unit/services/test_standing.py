@@ -9,7 +9,8 @@ from xdb.errors import UnavailableError
 from xdb.model.calls import SetNodeState
 from xdb.model.registry import NodeState
 from xdb.services.download import DownloadConfig, Downloader
-from xdb.services.opening import HEDGE_AFTER, Opener
+from xdb.services.manifests import HEDGE_AFTER
+from xdb.services.opening import Opener
 from xdb.services.standing import GRUDGE
 from xdb.testing.compute import InlineCompute
 from xdb.testing.owner import OwnerBench
@@ -71,12 +72,12 @@ async def test_manifests_are_kept_within_bounds(net, bench, view, monkeypatch):
     other = await bench.upload(DATA[:200_000], bench.request("other"))
     reader = OwnerBench(net).opener
     size = len((await reader.open(view)).data)
-    monkeypatch.setattr("xdb.services.opening.KEPT", 4 * size)
+    monkeypatch.setattr("xdb.services.manifests.KEPT", 4 * size)
     for _ in range(3):
         await reader.open(view)
         await reader.open(other)
-    assert reader._size <= 4 * size
-    assert len(reader._kept) == 2
+    assert reader.manifests._size <= 4 * size
+    assert len(reader.manifests._kept) == 2
 
 
 class Silent:

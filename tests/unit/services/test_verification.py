@@ -64,7 +64,7 @@ async def test_bytes_of_another_length_are_named(net, bench, view):
 async def test_without_a_manifest_there_is_nothing_to_compare_with(net, bench, view):
     for node in view.record.holders:
         net.members[node].up = False
-    bench.opener._kept.clear()
+    bench.opener.manifests._kept.clear()
     with pytest.raises(UnavailableError, match="gave its manifest"):
         await checks(bench, view)
 
@@ -121,7 +121,7 @@ async def shrunk(net, view):
 
 
 async def test_a_shrunk_file_is_verified_in_the_slots_that_stay(net, bench, shrunk):
-    bench.opener._kept.clear()
+    bench.opener.manifests._kept.clear()
     found = await checks(bench, shrunk)
     assert {check.slot for check in found} == {1, 2}
     assert not any(check.problem for check in found)

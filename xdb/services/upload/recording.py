@@ -53,7 +53,7 @@ class Recording:
         report(Progress(Stage.STORED, session.received, session.progress()))
         digest = manifest_digest(data)
         view = await self._publish(session, digest, accepted)
-        self.opener.keep(digest, data, manifest)
+        self.opener.manifests.keep(digest, data, manifest)
         return view
 
     def _manifest(self, session: Session, plaintext: Digest) -> Manifest:
