@@ -14,6 +14,8 @@ from xdb.services.download import Download, Downloader
 from xdb.services.namespaces import Namespaces
 from xdb.services.opening import Opener
 from xdb.services.publisher import BatchPublisher
+from xdb.services.repair.job import RepairConfig
+from xdb.services.repair.repairer import Repairer
 from xdb.services.upload.calls import NodeCalls
 from xdb.services.upload.holders import Holders
 from xdb.services.upload.journal import Journal
@@ -76,6 +78,20 @@ class OwnerBench:
         )
         self.verification = Verification(self.opener, compute)
         self.uploader = self._uploader(UploadConfig())
+        self.repairer = self.make_repairer()
+
+    def make_repairer(self, config: RepairConfig | None = None) -> Repairer:
+        """One more repairer, with bounds of its own."""
+        network = self.network
+        return Repairer(
+            network.index,
+            self.opener.manifests,
+            NodeCalls(network.index, self.peers or network.peers(), network.clock),
+            network.owner,
+            network.chain.registry(network.owner, network.entropy),
+            InlineCompute(),
+            config or RepairConfig(),
+        )
 
     def limit_uploads(self, config: UploadConfig) -> None:
         """Other bounds for the uploads to come."""

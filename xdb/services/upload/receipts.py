@@ -18,12 +18,17 @@ from xdb.model.registry import Holder, NodeRecord, Receipt
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Receipts for a file that is about to be published."""
+    """Receipts for a file that is about to be published, or to change its holders.
+
+    `slot_root` is that of the slot, which the manifest need not name: it may have been added.
+    """
 
     index: Index
     deployment: Deployment
     manifest: Manifest
     file_root: Digest
+    version: int = 1
+    slot_root: Digest | None = None
 
     def check(self, slot: int, holder: Holder, node: NodeRecord, expiry: int) -> None:
         """IntegrityError for a receipt that is no good, RejectedError when it ends too early."""
@@ -50,19 +55,20 @@ class Terms:
             raise IntegrityError(f"{named} is not signed by its signer: use another node")
 
     def _receipt(self, slot: int, holder: Holder) -> Receipt:
-        replicas = commitments(self.manifest, slot)
+        named = slot <= len(self.manifest.slots)
+        replicas = commitments(self.manifest, slot if named else 1)  # all copies are as long
         counts = [leaf_count(each.length, self.manifest.leaf_size) for each in replicas]
         return Receipt(
             deployment=self.deployment,
             file=self.manifest.file,
             slot=slot,
             file_root=self.file_root,
-            holding_root=self.manifest.slots[slot - 1].root,
+            holding_root=self.slot_root or self.manifest.slots[slot - 1].root,
             leaves=sum(counts),
             replica_leaves=counts[0],
             size=sum(each.length for each in replicas),
             latest_expiry=holder.latest_expiry,
-            version=1,
+            version=self.version,
             valid_until=holder.valid_until,
         )
 

@@ -1,0 +1,1 @@
+"""Repair: one step of a migration plan, carried out."""
