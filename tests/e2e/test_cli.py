@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from xdb.blockchain.embedded.genesis import load_genesis
+
 DATA = os.urandom(300_000)
 
 
@@ -78,3 +80,14 @@ def test_two_minutes(xdb):
     done = xdb.run("ls", "photos")
     assert done.returncode == 6
     assert b"owner node" in done.stderr
+
+
+def test_network_elsewhere_says_how_to_use_it(tmp_path):
+    shell, net = Shell(tmp_path), tmp_path / "net"
+    try:
+        done = shell.run("testnet", "up", "--directory", net, "--nodes", "1", "--epoch", "5")
+        assert done.returncode == 0, done.stderr.decode()
+        assert f"export XDB_CONTEXT={net}/context.toml" in done.stderr.decode()
+        assert load_genesis(net / "genesis.toml").parameters.epoch == 5
+    finally:
+        shell("testnet", "down", "--remove", "--directory", net)

@@ -11,6 +11,7 @@ from xdb.cli.lazy import LazyGroup, Verb
 from xdb.cli.parsing import hexadecimal
 from xdb.cli.state import State, common, state
 from xdb.cli.table import Column, show
+from xdb.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -240,7 +241,11 @@ def _tell_context(at: State, place: Path) -> None:
     from xdb.client.context import find_context  # noqa: PLC0415  # not for --help
 
     own = place / "context.toml"
-    if find_context() != own:
+    try:
+        used = find_context()
+    except ConfigError:  # there is none yet
+        used = None
+    if used != own:
         at.note(f"xdb-cli uses it after:\n  export XDB_CONTEXT={own}")
 
 
