@@ -57,14 +57,13 @@ def _question(seed: Digest, number: int, leaves: int, span_at: Callable[[int], S
 
 def leaf(
     question: Question,
-    replica_hashes: Sequence[Digest],
     data: bytes,
+    replica_path: tuple[Digest, ...],
     commitments: Sequence[Commitment],
 ) -> Leaf:
-    """The answer that shows the leaf `data`.
+    """The answer that shows the leaf `data`, with its path within the replica.
 
-    `replica_hashes` are the leaf hashes of its replica, `commitments` those of all
-    replicas of the holding.
+    `commitments` are those of all replicas of the holding.
     """
     if question.span is None or question.spot is None:
         raise ValueError("a void draw has no answer")
@@ -74,6 +73,6 @@ def leaf(
         segment=question.span.index,
         data=data,
         replica_length=commitments[where.replica].length,
-        replica_path=merkle.path(replica_hashes, where.leaf),
+        replica_path=replica_path,
         holding_path=merkle.path(holding, where.replica),
     )

@@ -171,8 +171,8 @@ class AuditWorld(World):
         data = draft.replicas(span.slot)[spot.replica]
         leaf = proving.leaf(
             question,
-            merkle.replica_leaves(data, LEAF),
             data[spot.leaf * LEAF : (spot.leaf + 1) * LEAF],
+            merkle.path(merkle.replica_leaves(data, LEAF), spot.leaf),
             draft.commitments(span.slot),
         )
         return Answer(question.holes, leaf, None)

@@ -34,6 +34,14 @@ class MemoryDisk:
     _names: dict[str, _File] = field(default_factory=dict)
     _durable: dict[str, _File] = field(default_factory=dict)
 
+    def rot(self, path: str, change: Callable[[bytes], bytes | None]) -> None:
+        """Changes a file behind everybody's back, as bit rot does; None: it is missing."""
+        content = change(self._names[path].content)
+        if content is None:
+            del self._names[path]
+        else:
+            self._names[path].content = self._names[path].synced = content
+
     async def write(self, path: str, parts: Sequence[Buffer]) -> None:
         """See `Disk`."""
         parts_of(path)

@@ -1,0 +1,77 @@
+"""A network that lives: seeds, proofs and heartbeats, epoch by epoch and by hand."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from xdb.model.calls import RevealSeed
+from xdb.model.ids import NodeId
+from xdb.model.registry import Parameters
+from xdb.services.answering import Answering
+from xdb.tasks.prover import ProverReport, ProverTask
+from xdb.testing.audits import preimage
+from xdb.testing.compute import InlineCompute
+from xdb.testing.network import START, Network, network
+from xdb.testing.owner import OwnerBench
+
+EPOCH = 3600
+
+
+@dataclass
+class Living:
+    """The network, its owner's services, and what provers reported last."""
+
+    net: Network
+    bench: OwnerBench
+    reports: dict[NodeId, ProverReport] = field(default_factory=dict)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch now."""
+        return self.net.chain.parameters.epoch_at(self.net.chain.time)
+
+    def prover(self, node: NodeId) -> ProverTask:
+        """A member's prover."""
+        member, net = self.net.members[node], self.net
+        return ProverTask(
+            node=node,
+            signer=member.key.address,
+            index=net.index,
+            registry=net.chain.registry(member.key, net.entropy),
+            answering=Answering(net.index, member.custody.store, InlineCompute()),
+        )
+
+    async def begin_epoch(self, *, seed: bool = True) -> None:
+        """The start of the next epoch, its seed and everybody's heartbeats."""
+        chain = self.net.chain
+        chain.advance(chain.parameters.start_of(self.epoch + 1) - chain.time)
+        if seed:
+            call = RevealSeed(self.epoch, (preimage(self.epoch),))
+            chain.call(self.net.owner.address, call)
+        self.net.heartbeats()
+        await self.net.caught_up()
+
+    async def prove(self) -> None:
+        """Every member that is up proves."""
+        for node, member in self.net.members.items():
+            if member.up:
+                self.reports[node] = await self.prover(node).run_once()
+
+    async def epochs(self, count: int = 1) -> None:
+        """Whole epochs in which everybody does its duty."""
+        for _ in range(count):
+            await self.begin_epoch()
+            await self.prove()
+
+
+def living_parameters(**changes: int) -> Parameters:
+    """Hours, with one beacon."""
+    values = {"start": START, "epoch": EPOCH, "leaves_per_epoch": 16} | changes
+    return Parameters(**values, beacons=(preimage(-1),))  # type: ignore[arg-type]  # integers
+
+
+@asynccontextmanager
+async def living(members: int = 4, **changes: int) -> AsyncIterator[Living]:
+    """A network of so many nodes with an owner, and a beacon."""
+    async with network(members, living_parameters(**changes)) as net:
+        yield Living(net, OwnerBench(net))
