@@ -11,6 +11,7 @@ from xdb.blockchain.embedded.config import FollowerConfig, SequencerConfig
 from xdb.blockchain.embedded.genesis import read_genesis
 from xdb.blockchain.embedded.opening import open_ledger
 from xdb.blockchain.embedded.promotion import check_promotion
+from xdb.blockchain.embedded.remote import RemoteRegistry
 from xdb.blockchain.embedded.sequencer import Sequencer
 from xdb.blockchain.embedded.server import LedgerPeer
 from xdb.errors import ConfigError, InvalidRequestError, OverloadedError, RefusedCallError
@@ -147,6 +148,19 @@ async def test_followers_serve_blocks_but_take_no_calls(net):
                 )
                 included = await caller.registry(NODE, SystemEntropy()).submit(node_call(NODE))
                 assert last.ledger.events(included.height).events
+
+
+async def test_calls_go_up_without_a_ledger_of_ones_own(net):
+    source = await net.ledger("sequencer")
+    sequencer = Sequencer(source, SEQUENCER, CLOCK)
+    async with net.serving(source, sequencer) as endpoint, running(sequencer):
+        peers = [net.peer(endpoint)]
+        registry = RemoteRegistry(net.genesis, peers, NODE, CLOCK, SystemEntropy())
+        assert (await registry.node(NODE.node)).record is None
+        await registry.submit(node_call(NODE))
+        assert (await registry.node(NODE.node)).record.operator == NODE.name
+        with pytest.raises(InvalidRequestError, match="node has 3 bytes, 20 belong there"):
+            await peers[0].node(b"abc")
 
 
 async def test_a_promoted_follower_carries_on_and_so_do_the_others(net):

@@ -28,7 +28,7 @@ VERBS = {
     "verify": Verb("xdb.cli.verify:verify", "Read every replica back and compare it."),
     "usage": Verb("xdb.cli.listing:usage", "Show what every namespace takes."),
     "ns": Verb("xdb.cli.namespace:ns", "Namespaces: create, update, list, info."),
-    "nodes": Verb("xdb.cli.node:nodes", "Storage nodes: list, info, tasks."),
+    "nodes": Verb("xdb.cli.node:nodes", "Storage nodes: list, info, tasks, drain."),
     "keys": Verb("xdb.cli.key:keys", "Keystores: new, recover, show, change-password."),
     "chain": Verb("xdb.cli.chain:chain", "The chain: status."),
     "testnet": Verb("xdb.cli.testnet:testnet", "A network on this machine: up, kill, down."),

@@ -21,6 +21,11 @@ VERBS = {
     "list": Verb("xdb.cli.node:list_", "List storage nodes."),
     "info": Verb("xdb.cli.node:info", "Ask one node how it is."),
     "tasks": Verb("xdb.cli.node_tasks:tasks", "How periodic tasks are doing."),
+    "drain": Verb("xdb.cli.operating:drain", "Let a node's holdings move away."),
+    "online": Verb("xdb.cli.operating:online", "Let a node take files again."),
+    "offline": Verb("xdb.cli.operating:offline", "Say that a node is away for a while."),
+    "leave": Verb("xdb.cli.operating:leave", "Take a node out of the network for good."),
+    "resign": Verb("xdb.cli.operating:resign", "Give notice that a node will leave."),
 }
 
 _COLUMNS = (
@@ -35,7 +40,7 @@ _COLUMNS = (
 )
 
 
-@click.command(cls=LazyGroup, verbs=VERBS, short_help="Storage nodes: list, info, tasks.")
+@click.command(cls=LazyGroup, verbs=VERBS, short_help="Storage nodes: list, info, tasks, drain.")
 def nodes() -> None:
     """Storage nodes."""
 

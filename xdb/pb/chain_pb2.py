@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from xdb.pb import registry_pb2 as xdb_dot_v1_dot_registry__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12xdb/v1/chain.proto\x12\x06xdb.v1\x1a\x15xdb/v1/registry.proto\"\x82\x01\n\tInclusion\x12\x0e\n\x06height\x18\x01 \x01(\x04\x12\x10\n\x08position\x18\x02 \x01(\x04\x12\x0c\n\x04time\x18\x03 \x01(\x04\x12 \n\x07refusal\x18\x04 \x01(\x0e\x32\x0f.xdb.v1.Refusal\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x13\n\x0btransaction\x18\x06 \x01(\x0c\"\x1d\n\rBlocksRequest\x12\x0c\n\x04\x66rom\x18\x01 \x01(\x04\"\x1d\n\x0c\x42lockMessage\x12\r\n\x05\x62lock\x18\x01 \x01(\x0c\"\x14\n\x12\x43hainStatusRequest\"n\n\x0b\x43hainStatus\x12\r\n\x05\x63hain\x18\x01 \x01(\x0c\x12\x10\n\x08\x63ontract\x18\x02 \x01(\x0c\x12\x0e\n\x06height\x18\x03 \x01(\x04\x12\r\n\x05\x62lock\x18\x04 \x01(\x0c\x12\x0c\n\x04time\x18\x05 \x01(\x04\x12\x11\n\tsequencer\x18\x06 \x01(\x0c\"\x10\n\x0eGenesisRequest\"\x1f\n\x0cGenesisReply\x12\x0f\n\x07genesis\x18\x01 \x01(\x0c\x32\xea\x01\n\x0c\x43hainService\x12-\n\x06Submit\x12\x10.xdb.v1.Envelope\x1a\x11.xdb.v1.Inclusion\x12\x37\n\x06\x42locks\x12\x15.xdb.v1.BlocksRequest\x1a\x14.xdb.v1.BlockMessage0\x01\x12\x39\n\x06Status\x12\x1a.xdb.v1.ChainStatusRequest\x1a\x13.xdb.v1.ChainStatus\x12\x37\n\x07Genesis\x12\x16.xdb.v1.GenesisRequest\x1a\x14.xdb.v1.GenesisReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12xdb/v1/chain.proto\x12\x06xdb.v1\x1a\x15xdb/v1/registry.proto\"\x82\x01\n\tInclusion\x12\x0e\n\x06height\x18\x01 \x01(\x04\x12\x10\n\x08position\x18\x02 \x01(\x04\x12\x0c\n\x04time\x18\x03 \x01(\x04\x12 \n\x07refusal\x18\x04 \x01(\x0e\x32\x0f.xdb.v1.Refusal\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x13\n\x0btransaction\x18\x06 \x01(\x0c\"\x1d\n\rBlocksRequest\x12\x0c\n\x04\x66rom\x18\x01 \x01(\x04\"\x1d\n\x0c\x42lockMessage\x12\r\n\x05\x62lock\x18\x01 \x01(\x0c\"\x14\n\x12\x43hainStatusRequest\"n\n\x0b\x43hainStatus\x12\r\n\x05\x63hain\x18\x01 \x01(\x0c\x12\x10\n\x08\x63ontract\x18\x02 \x01(\x0c\x12\x0e\n\x06height\x18\x03 \x01(\x04\x12\r\n\x05\x62lock\x18\x04 \x01(\x0c\x12\x0c\n\x04time\x18\x05 \x01(\x04\x12\x11\n\tsequencer\x18\x06 \x01(\x0c\"\x10\n\x0eGenesisRequest\"\x1f\n\x0cGenesisReply\x12\x0f\n\x07genesis\x18\x01 \x01(\x0c\"\x1b\n\x0bNodeRequest\x12\x0c\n\x04node\x18\x01 \x01(\x0c\"9\n\tNodeReply\x12\x0e\n\x06height\x18\x01 \x01(\x04\x12\x0c\n\x04time\x18\x02 \x01(\x04\x12\x0e\n\x06record\x18\x03 \x01(\x0c\x32\x9a\x02\n\x0c\x43hainService\x12-\n\x06Submit\x12\x10.xdb.v1.Envelope\x1a\x11.xdb.v1.Inclusion\x12\x37\n\x06\x42locks\x12\x15.xdb.v1.BlocksRequest\x1a\x14.xdb.v1.BlockMessage0\x01\x12\x39\n\x06Status\x12\x1a.xdb.v1.ChainStatusRequest\x1a\x13.xdb.v1.ChainStatus\x12\x37\n\x07Genesis\x12\x16.xdb.v1.GenesisRequest\x1a\x14.xdb.v1.GenesisReply\x12.\n\x04Node\x12\x13.xdb.v1.NodeRequest\x1a\x11.xdb.v1.NodeReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,6 +46,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GENESISREQUEST']._serialized_end=398
   _globals['_GENESISREPLY']._serialized_start=400
   _globals['_GENESISREPLY']._serialized_end=431
-  _globals['_CHAINSERVICE']._serialized_start=434
-  _globals['_CHAINSERVICE']._serialized_end=668
+  _globals['_NODEREQUEST']._serialized_start=433
+  _globals['_NODEREQUEST']._serialized_end=460
+  _globals['_NODEREPLY']._serialized_start=462
+  _globals['_NODEREPLY']._serialized_end=519
+  _globals['_CHAINSERVICE']._serialized_start=522
+  _globals['_CHAINSERVICE']._serialized_end=804
 # @@protoc_insertion_point(module_scope)

@@ -55,6 +55,11 @@ class ChainServiceStub:
                 request_serializer=xdb_dot_v1_dot_chain__pb2.GenesisRequest.SerializeToString,
                 response_deserializer=xdb_dot_v1_dot_chain__pb2.GenesisReply.FromString,
                 _registered_method=True)
+        self.Node = channel.unary_unary(
+                '/xdb.v1.ChainService/Node',
+                request_serializer=xdb_dot_v1_dot_chain__pb2.NodeRequest.SerializeToString,
+                response_deserializer=xdb_dot_v1_dot_chain__pb2.NodeReply.FromString,
+                _registered_method=True)
 
 
 class ChainServiceServicer:
@@ -86,6 +91,13 @@ class ChainServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Node(self, request, context):
+        """A storage node's record at the server's newest block. Its word alone: nothing proves it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ChainServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -108,6 +120,11 @@ def add_ChainServiceServicer_to_server(servicer, server):
                     servicer.Genesis,
                     request_deserializer=xdb_dot_v1_dot_chain__pb2.GenesisRequest.FromString,
                     response_serializer=xdb_dot_v1_dot_chain__pb2.GenesisReply.SerializeToString,
+            ),
+            'Node': grpc.unary_unary_rpc_method_handler(
+                    servicer.Node,
+                    request_deserializer=xdb_dot_v1_dot_chain__pb2.NodeRequest.FromString,
+                    response_serializer=xdb_dot_v1_dot_chain__pb2.NodeReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -218,6 +235,33 @@ class ChainService:
             '/xdb.v1.ChainService/Genesis',
             xdb_dot_v1_dot_chain__pb2.GenesisRequest.SerializeToString,
             xdb_dot_v1_dot_chain__pb2.GenesisReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Node(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xdb.v1.ChainService/Node',
+            xdb_dot_v1_dot_chain__pb2.NodeRequest.SerializeToString,
+            xdb_dot_v1_dot_chain__pb2.NodeReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,6 +38,8 @@ class ChainServiceStub:
     """Blocks from a height on, then as they are made."""
     Status: _grpc.UnaryUnaryMultiCallable[_chain_pb2.ChainStatusRequest, _chain_pb2.ChainStatus]
     Genesis: _grpc.UnaryUnaryMultiCallable[_chain_pb2.GenesisRequest, _chain_pb2.GenesisReply]
+    Node: _grpc.UnaryUnaryMultiCallable[_chain_pb2.NodeRequest, _chain_pb2.NodeReply]
+    """A storage node's record at the server's newest block. Its word alone: nothing proves it."""
 
 @_typing.type_check_only
 class ChainServiceAsyncStub(ChainServiceStub):
@@ -48,6 +50,8 @@ class ChainServiceAsyncStub(ChainServiceStub):
     """Blocks from a height on, then as they are made."""
     Status: _aio.UnaryUnaryMultiCallable[_chain_pb2.ChainStatusRequest, _chain_pb2.ChainStatus]  # type: ignore[assignment]
     Genesis: _aio.UnaryUnaryMultiCallable[_chain_pb2.GenesisRequest, _chain_pb2.GenesisReply]  # type: ignore[assignment]
+    Node: _aio.UnaryUnaryMultiCallable[_chain_pb2.NodeRequest, _chain_pb2.NodeReply]  # type: ignore[assignment]
+    """A storage node's record at the server's newest block. Its word alone: nothing proves it."""
 
 class ChainServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -79,5 +83,13 @@ class ChainServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chain_pb2.GenesisRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chain_pb2.GenesisReply, _abc.Awaitable[_chain_pb2.GenesisReply]]: ...
+
+    @_abc_1.abstractmethod
+    def Node(
+        self,
+        request: _chain_pb2.NodeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chain_pb2.NodeReply, _abc.Awaitable[_chain_pb2.NodeReply]]:
+        """A storage node's record at the server's newest block. Its word alone: nothing proves it."""
 
 def add_ChainServiceServicer_to_server(servicer: ChainServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

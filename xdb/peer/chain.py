@@ -4,22 +4,24 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from xdb.core.encoding import decode
 from xdb.core.wire import to_message
 from xdb.errors import IntegrityError
 from xdb.model.calls import Envelope
-from xdb.model.ids import WIDTHS, Digest
+from xdb.model.ids import WIDTHS, Digest, NodeId
 from xdb.model.refusal import Refusal
-from xdb.model.registry import Endpoint
+from xdb.model.registry import Endpoint, NodeRecord
 from xdb.pb import chain_pb2, registry_pb2
 from xdb.peer.calls import Party, read
 from xdb.peer.config import PeerConfig
 from xdb.peer.connections import Connections
-from xdb.ports.peer import Outcome, RemoteHead
+from xdb.ports.peer import Outcome, RemoteHead, RemoteNode
 
 SUBMIT = "/xdb.v1.ChainService/Submit"
 BLOCKS = "/xdb.v1.ChainService/Blocks"
 STATUS = "/xdb.v1.ChainService/Status"
 GENESIS = "/xdb.v1.ChainService/Genesis"
+NODE = "/xdb.v1.ChainService/Node"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,18 @@ class GrpcChainPeer:
         request = chain_pb2.GenesisRequest()
         reply = await self.party.ask(GENESIS, request, chain_pb2.GenesisReply, self._config.control)
         return reply.genesis
+
+    async def node(self, node: NodeId) -> RemoteNode:
+        """See `ChainPeer`."""
+        request = chain_pb2.NodeRequest(node=node)
+        reply = await self.party.ask(NODE, request, chain_pb2.NodeReply, self._config.control)
+        try:
+            record = decode(NodeRecord, reply.record) if reply.record else None
+        except ValueError as error:
+            raise self._broken(f"a record that cannot be read ({error})") from error
+        if record is not None and record.node != node:
+            raise self._broken(f"the record of another node, {record.node.hex()}")
+        return RemoteNode(reply.height, reply.time, record)
 
     @property
     def _config(self) -> PeerConfig:

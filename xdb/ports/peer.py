@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from xdb.model.calls import Envelope
-from xdb.model.ids import Digest, FileId
+from xdb.model.ids import Digest, FileId, NodeId
 from xdb.model.refusal import Refusal
 from xdb.model.registry import Endpoint, Holder, NodeRecord
 from xdb.model.storage import Commitment, Damage, LeafShown, NodeStatus, ReplicaKey, SlotRef
@@ -82,6 +82,15 @@ class RemoteHead:
     time: int
 
 
+@dataclass(frozen=True, slots=True)
+class RemoteNode:
+    """What a chain server says of a storage node, as of its newest block."""
+
+    height: int
+    time: int
+    record: NodeRecord | None  # None: never registered
+
+
 class ChainPeer(Protocol):
     """A server of the embedded chain.
 
@@ -99,6 +108,10 @@ class ChainPeer(Protocol):
 
     async def head(self) -> RemoteHead:
         """Its newest block."""
+        ...
+
+    async def node(self, node: NodeId) -> RemoteNode:
+        """A storage node's record. Not verified here: only a ledger of one's own could."""
         ...
 
 

@@ -9,10 +9,12 @@ import grpc
 
 from xdb.blockchain.embedded.genesis import write_genesis
 from xdb.blockchain.embedded.server import LedgerPeer
+from xdb.core.encoding import encode
 from xdb.model.calls import Envelope
+from xdb.model.ids import Address, NodeId
 from xdb.pb import chain_pb2, registry_pb2
 from xdb.rpc.edge import Context, Method
-from xdb.rpc.fields import record_of
+from xdb.rpc.fields import fixed, record_of
 from xdb.rpc.server import Service, service_of
 
 NAME = "xdb.v1.ChainService"
@@ -67,6 +69,15 @@ class ChainServicer:
         """The text of genesis.toml."""
         return chain_pb2.GenesisReply(genesis=write_genesis(self.source.ledger.genesis).encode())
 
+    async def node(self, request: chain_pb2.NodeRequest, _context: Context) -> chain_pb2.NodeReply:
+        """A storage node's record."""
+        found = await self.source.node(NodeId(Address(fixed(request.node, NodeId, "node"))))
+        return chain_pb2.NodeReply(
+            height=found.height,
+            time=found.time,
+            record=b"" if found.record is None else encode(found.record),
+        )
+
 
 def chain_service(source: LedgerPeer) -> Service:
     """The service of whoever has a ledger."""
@@ -92,11 +103,17 @@ def chain_service(source: LedgerPeer) -> Service:
             request_deserializer=chain_pb2.GenesisRequest.FromString,
             response_serializer=chain_pb2.GenesisReply.SerializeToString,
         ),
+        "Node": grpc.unary_unary_rpc_method_handler(
+            servicer.node,
+            request_deserializer=chain_pb2.NodeRequest.FromString,
+            response_serializer=chain_pb2.NodeReply.SerializeToString,
+        ),
     }
     methods = {
         "Submit": Method("open"),
         "Blocks": Method("open", endless=True),
         "Status": Method("open"),
         "Genesis": Method("open"),
+        "Node": Method("open"),
     }
     return service_of(NAME, handlers, methods)

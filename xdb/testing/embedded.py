@@ -17,10 +17,10 @@ from xdb.blockchain.embedded.opening import open_ledger
 from xdb.core.envelope import sign_envelope
 from xdb.errors import UnavailableError
 from xdb.model.calls import Call, Envelope
-from xdb.model.ids import Digest
+from xdb.model.ids import Digest, NodeId
 from xdb.model.registry import Parameters
 from xdb.ports.kv import KeyValue
-from xdb.ports.peer import ChainPeer, Outcome, RemoteHead
+from xdb.ports.peer import ChainPeer, Outcome, RemoteHead, RemoteNode
 from xdb.store.kv_memory import MemoryKeyValue
 from xdb.testing.compute import InlineCompute
 from xdb.testing.keys import NamedKey
@@ -97,6 +97,11 @@ class FaultyPeer:
         """See `ChainPeer`."""
         self._check()
         return await self.peer.head()
+
+    async def node(self, node: NodeId) -> RemoteNode:
+        """See `ChainPeer`."""
+        self._check()
+        return await self.peer.node(node)
 
     def _check(self) -> None:
         if not self.up:

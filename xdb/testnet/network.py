@@ -63,6 +63,15 @@ def status(directory: Path) -> list[ProcessStatus]:
     return [_status(layout, member) for member in read_plan(layout)]
 
 
+def config_of(directory: Path, name: str, role: Role) -> Path:
+    """The configuration of a member; ConfigError when it has another role."""
+    layout = Layout(directory)
+    member = _named(layout, name)
+    if member.role != role:
+        raise ConfigError(f"{name} is no {role} node in this testnet, but {member.role}")
+    return layout.config(member)
+
+
 def kill(directory: Path, name: str) -> None:
     """Ends one process at once, as a crash would."""
     layout = Layout(directory)

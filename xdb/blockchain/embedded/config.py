@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from xdb.model.registry import Parameters
 from xdb.model.units import Seconds, Size
 
 
@@ -38,3 +39,7 @@ class SubmitConfig:
     answer: Seconds = 20.0  # from one server
     pause: Seconds = 0.05
     longest_pause: Seconds = 2.0
+
+    def lifetime(self, parameters: Parameters) -> int:
+        """Seconds of chain time for which an envelope is good."""
+        return min(int(self.patience), parameters.envelope_lifetime)

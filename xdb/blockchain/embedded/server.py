@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from xdb.blockchain.embedded.ledger import Ledger
 from xdb.blockchain.embedded.sequencer import Sequencer
+from xdb.core.rules.state import State
 from xdb.errors import UnavailableError
 from xdb.model.calls import Envelope
-from xdb.ports.peer import Outcome, RemoteHead
+from xdb.model.ids import NodeId
+from xdb.ports.peer import Outcome, RemoteHead, RemoteNode
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +38,8 @@ class LedgerPeer:
     async def head(self) -> RemoteHead:
         """See `ChainPeer`."""
         return self.ledger.head
+
+    async def node(self, node: NodeId) -> RemoteNode:
+        """See `ChainPeer`."""
+        head = self.ledger.head
+        return RemoteNode(head.height, head.time, State(self.ledger.state).node(node))

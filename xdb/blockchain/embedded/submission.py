@@ -6,22 +6,14 @@ nobody takes it any more.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from xdb.blockchain.embedded.config import SubmitConfig
 from xdb.blockchain.embedded.follower import FollowerState
 from xdb.blockchain.embedded.ledger import Ledger
+from xdb.blockchain.embedded.sending import Sending, inclusion
 from xdb.blockchain.waiting import within
-from xdb.core.envelope import envelope_digest, sign_envelope
-from xdb.errors import (
-    AuthError,
-    IntegrityError,
-    OverloadedError,
-    RefusedCallError,
-    TimeoutExpiredError,
-    UnavailableError,
-    XdbError,
-)
+from xdb.core.envelope import sign_envelope
+from xdb.errors import IntegrityError, TimeoutExpiredError, UnavailableError
 from xdb.model.calls import Call, Envelope
 from xdb.model.ids import Deployment, Nonce
 from xdb.model.refusal import Refusal
@@ -47,12 +39,12 @@ class EmbeddedRegistry:
         follower: FollowerState | None = None,
     ) -> None:
         self._ledger = ledger
-        self._peers = list(peers)
         self._signer = signer
         self._clock = clock
         self._entropy = entropy
         self._config = config or SubmitConfig()
         self._follower = follower or FollowerState()
+        self._sending = Sending(peers, clock, self._config, ledger)
 
     @property
     def deployment(self) -> Deployment:
@@ -68,11 +60,11 @@ class EmbeddedRegistry:
         """See `Registry`. Sends the same envelope again until it is answered or too late."""
         self._check_writable()
         envelope = self._sign(call, self._ledger.head.time)
-        outcome = await self._send(envelope)
+        outcome = await self._sending.send(envelope)
         if outcome.refusal is Refusal.EXPIRED and outcome.time > envelope.deadline:
             # The own ledger was behind. That envelope can never take effect; another may.
             envelope = self._sign(call, outcome.time)
-            outcome = await self._send(envelope)
+            outcome = await self._sending.send(envelope)
         return await self._included(outcome)
 
     def _check_writable(self) -> None:
@@ -85,56 +77,14 @@ class EmbeddedRegistry:
             )
 
     def _sign(self, call: Call, time: int) -> Envelope:
-        lifetime = min(int(self._config.patience), self.parameters.envelope_lifetime)
+        deadline = time + self._config.lifetime(self.parameters)
         nonce = Nonce(self._entropy.draw(16))
-        return sign_envelope(call, self.deployment, self._signer, nonce, time + lifetime)
-
-    async def _send(self, envelope: Envelope) -> Outcome:
-        transaction = envelope_digest(envelope)
-        until = self._clock.monotonic() + self._config.patience
-        pause = self._config.pause
-        attempts = _Attempts()
-        while True:
-            outcome = await self._ask_all(envelope, attempts)
-            outcome = outcome or self._ledger.outcome(transaction)
-            if outcome is not None:
-                return outcome
-            if self._clock.monotonic() + pause > until:
-                raise attempts.failure(envelope.deadline, self._ledger.head.time)
-            await self._clock.sleep(pause)
-            pause = min(2 * pause, self._config.longest_pause)
-
-    async def _ask_all(self, envelope: Envelope, attempts: "_Attempts") -> Outcome | None:
-        denied = 0
-        for peer in tuple(self._peers):
-            try:
-                outcome = await within(self._clock, self._config.answer, peer.submit(envelope))
-            except OverloadedError as error:
-                attempts.error = error
-            except (UnavailableError, IntegrityError) as error:
-                attempts.error, attempts.lost = error, True
-            except AuthError as error:
-                attempts.error, denied = error, denied + 1
-            else:
-                self._prefer(peer)
-                return outcome
-        if denied == len(self._peers) and attempts.error is not None:
-            raise attempts.error  # nobody will have us, however long we wait
-        return None
-
-    def _prefer(self, peer: ChainPeer) -> None:
-        if self._peers[0] is not peer:
-            self._peers.remove(peer)
-            self._peers.insert(0, peer)
+        return sign_envelope(call, self.deployment, self._signer, nonce, deadline)
 
     async def _included(self, outcome: Outcome) -> Inclusion:
         if outcome.height or outcome.refusal is Refusal.NONE:
             outcome = await self._confirmed(outcome)
-        if outcome.refusal is Refusal.EXPIRED:
-            raise UnavailableError(f"the call was not taken in time: try again ({outcome.reason})")
-        if outcome.refusal is not Refusal.NONE:
-            raise RefusedCallError(outcome.refusal, outcome.reason)
-        return Inclusion(outcome.height, outcome.time, outcome.transaction)
+        return inclusion(outcome)
 
     async def _confirmed(self, outcome: Outcome) -> Outcome:
         """The outcome by the own ledger: what a server says is not believed."""
@@ -152,20 +102,3 @@ class EmbeddedRegistry:
                 "do not trust this server; look whether the call took effect before you repeat it"
             )
         return own
-
-
-@dataclass(slots=True)
-class _Attempts:
-    """How sending went so far; `lost` when a call may have been taken without an answer."""
-
-    error: XdbError | None = None
-    lost: bool = False
-
-    def failure(self, deadline: int, time: int) -> XdbError:
-        """The error to end with."""
-        if self.error is not None and (not self.lost or time > deadline):
-            return self.error
-        return TimeoutExpiredError(
-            f"no answer from the chain ({self.error}): the call takes effect before chain time "
-            f"{deadline} or never; look again then, before you repeat it"
-        )

@@ -14,6 +14,7 @@ from xdb.model.ids import NodeId
 from xdb.model.registry import Endpoint
 from xdb.node.embedded import EmbeddedBackend, open_backend
 from xdb.node.enrolment import Profile
+from xdb.node.identity import identity_of
 from xdb.node.machine import (
     CATALOG,
     VIEWS,
@@ -54,17 +55,8 @@ def prepare(config: StorageConfig) -> Prepared:
     """Reads genesis and keys; ConfigError and CorruptFileError say which file is wrong."""
     genesis = load_genesis(config.chain.genesis)
     signer = open_key(config.signer)
-    identity = None if config.identity is None else open_key(config.identity)
-    named = config.node.address
-    if identity is not None and named is not None and identity.address != named:
-        raise ConfigError(
-            f"node.id is {named.hex()}, the identity's keystore holds {identity.address.hex()}: "
-            "correct one of them"
-        )
-    address = named if identity is None else identity.address
-    if address is None:
-        raise ConfigError("who is this node? add [identity] with its keystore, or node.id")
-    return Prepared(config, genesis, signer, identity, NodeId(address))
+    node, identity = identity_of(config)
+    return Prepared(config, genesis, signer, identity, node)
 
 
 @dataclass(frozen=True, slots=True)
