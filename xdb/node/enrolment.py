@@ -100,6 +100,17 @@ class Enrolment:
             await self.records.reached((await self.identity.submit(call)).height)
         return calls
 
+    async def sign_off(self) -> bool:
+        """Says that the node is offline, when it is online and the key of its id is here.
+
+        One that drains goes on draining: set offline, it would come back online.
+        """
+        known = self.records.node(self.node)
+        if self.identity is None or known is None or known.record.state is not NodeState.ONLINE:
+            return False
+        await self.identity.submit(SetNodeState(NodeState.OFFLINE))
+        return True
+
     def _check_without_identity(self, record: NodeRecord | None) -> None:
         node = self.node.hex()
         if record is None:

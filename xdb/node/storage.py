@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from xdb.blockchain.waiting import within
 from xdb.errors import UnavailableError, XdbError
 from xdb.model.ids import NodeId
 from xdb.node.backend import Backend
@@ -30,6 +31,8 @@ from xdb.tasks.heartbeat import HeartbeatTask
 
 ENROL_AGAIN = 5.0
 """Seconds between attempts to see to the record when the chain could not be asked."""
+SIGN_OFF = 3.0
+"""Seconds by which telling the chain may delay a stop."""
 WATCH = 1.0
 """Seconds between looks at whether the store has failed."""
 
@@ -79,6 +82,15 @@ class StorageNode:
         """Periodic work from now on."""
         for task in self.tasks:
             self.ports.spawn.start(task.run(), name=task.name)
+
+    async def sign_off(self) -> None:
+        """Says on the chain that the node is offline. Whatever comes of it, it takes seconds."""
+        try:
+            told = await within(self.ports.clock, SIGN_OFF, self.enrolment.sign_off())
+        except XdbError as error:
+            self.ports.log.warning("node.left_online", reason=str(error))
+        else:
+            self.ports.log.info("node.stopping", offline=told)
 
     async def ended(self) -> None:
         """Raises UnavailableError when the store has failed: the node has to start again."""

@@ -139,14 +139,24 @@ def wipe(directory: Path, name: str, *, stay_down: bool = False) -> None:
             _start_all(layout, [member])
 
 
+def end(directory: Path, name: str) -> None:
+    """Stops one process in order."""
+    layout = Layout(directory)
+    with _changing(layout):
+        _end(layout, _named(layout, name))
+
+
 def stop(directory: Path) -> None:
     """Stops everything that this testnet started; nodes first, then the chain."""
     layout = Layout(directory)
     with _changing(layout):
-        for member in reversed(read_plan(layout)):
-            _ask(layout, member)
-        for member in reversed(read_plan(layout)):
-            _end(layout, member)
+        members = read_plan(layout)
+        # Nodes that stop say so on the chain.
+        for stage in (_of(members, {"storage", "owner"}), _of(members, {"chain"})):
+            for member in stage:
+                _ask(layout, member)
+            for member in stage:
+                _end(layout, member)
 
 
 def destroy(directory: Path) -> None:

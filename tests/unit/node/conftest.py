@@ -1,3 +1,4 @@
+import asyncio
 import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -46,6 +47,7 @@ class Backend:
 
     chain: MemoryChain
     up: bool = True
+    answers: bool = True
 
     @property
     def deployment(self):
@@ -56,7 +58,7 @@ class Backend:
         return self.chain.parameters
 
     def registry(self, signer, entropy):
-        return self.chain.registry(signer, entropy)
+        return Registry(self, self.chain.registry(signer, entropy))
 
     def events(self):
         return self.chain.events()
@@ -68,6 +70,23 @@ class Backend:
         if not self.up:
             raise UnavailableError("no chain server answers")
         return self.chain.head.height
+
+
+@dataclass
+class Registry:
+    """A registry that gives no answer while its backend does not."""
+
+    backend: Backend
+    registry: object
+
+    @property
+    def parameters(self):
+        return self.registry.parameters
+
+    async def submit(self, call):
+        if not self.backend.answers:
+            await asyncio.Event().wait()
+        return await self.registry.submit(call)
 
 
 @dataclass

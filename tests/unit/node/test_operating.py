@@ -1,4 +1,3 @@
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -153,7 +152,7 @@ async def test_the_key_of_the_id_must_be_here(tmp_path):
     )
     with pytest.raises(ConfigError, match=r"the key of node abab.* add \[identity\]"):
         await operate(config, Action.DRAIN)
-    assert os.listdir(place / "data") == []
+    assert list((place / "data").iterdir()) == []
 
 
 def test_a_members_configuration(tmp_path):

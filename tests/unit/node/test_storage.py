@@ -41,10 +41,49 @@ async def test_start_brings_an_offline_node_back(world, place):
     assert record(node).state is NodeState.ONLINE
 
 
-async def test_stop_changes_nothing_on_the_chain(world):
-    node = await world.storage("a")
+async def test_stopping_node_is_offline_and_online_again_at_its_next_start(world, place):
+    node = await world.storage("a", place)
+    await node.sign_off()
+    await world.settled(node)
+    assert record(node).state is NodeState.OFFLINE
+    node = await world.storage("a", place)
+    assert record(node).state is NodeState.ONLINE
+
+
+async def test_draining_outlives_a_restart(world, place):
+    node = await world.storage("a", place)
+    world.chain.call(NamedKey("a").address, SetNodeState(NodeState.DRAINING))
+    await world.settled(node)
+    await node.sign_off()
+    node = await world.storage("a", place)
+    assert record(node).state is NodeState.DRAINING
+
+
+async def test_stop_without_the_key_of_the_id_says_nothing(world, place):
+    await world.storage("a", place)
+    node = await world.storage("a", place, identity=False)
     height = world.chain.head.height
-    await node.ports.spawn.stop()
+    await node.sign_off()
+    assert world.chain.head.height == height
+
+
+async def test_silent_chain_delays_a_stop_by_seconds(world, place, backend):
+    node = await world.storage("a", place, backend=backend)
+    backend.answers = False
+    stopping = asyncio.ensure_future(node.sign_off())
+    await world.clock.advance(2.9)
+    assert not stopping.done()
+    await world.clock.advance(0.2)
+    await stopping
+    assert record(node).state is NodeState.ONLINE
+
+
+async def test_chain_that_refuses_does_not_hold_up_a_stop(world):
+    node = await world.storage("a")
+    world.chain.call(NamedKey("a").address, SetNodeState(NodeState.OFFLINE))
+    assert record(node).state is NodeState.ONLINE, "its index is behind"
+    height = world.chain.head.height
+    await node.sign_off()
     assert world.chain.head.height == height
 
 

@@ -88,7 +88,7 @@ class RunningStorage:
 
 @asynccontextmanager
 async def opened(prepared: Prepared) -> AsyncIterator[Opened]:
-    """The node without its server."""
+    """The node without its server. At the end it is offline, for the chain, too."""
     config = prepared.config
     owner = owner_of("storage", prepared.node, prepared.genesis)
     async with machine(config.data, config.kv, config.process, owner) as here:
@@ -110,7 +110,10 @@ async def opened(prepared: Prepared) -> AsyncIterator[Opened]:
             log=here.log,
         )
         node = await open_storage(ports, _settings(prepared, certificate))
-        yield Opened(here, certificate, backend, node)
+        try:
+            yield Opened(here, certificate, backend, node)
+        finally:
+            await node.sign_off()  # still connected to the chain
 
 
 @asynccontextmanager
