@@ -1,12 +1,22 @@
 import asyncio
 import os
 import signal
+import threading
 from contextlib import asynccontextmanager
 
 import pytest
 
 from xdb.errors import IntegrityError
 from xdb.node.process import run, say_ready
+
+
+@pytest.fixture(autouse=True)
+def no_watchdog():
+    """A watchdog outlives its node, and must not end the tests that follow."""
+    yield
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.cancel()
 
 
 class Node:
