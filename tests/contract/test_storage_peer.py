@@ -246,6 +246,27 @@ async def test_damage_is_told_to_its_owner_page_by_page(way, peer, file):
         await peer.damaged(b"no cursor")
 
 
+async def test_damage_is_restored_in_place(world, way, peer, file):
+    await publish(world, peer, file)
+    store, disk = way.member.custody.store, way.member.disk
+    for path in disk.files("replicas") + disk.files("manifests"):
+        disk.lose(path)
+    with pytest.raises(IntegrityError, match="manifest is damaged"):
+        await peer.pull_manifest(file.id, 1)
+    for piece in range(len(file.slices)):
+        with pytest.raises(IntegrityError):
+            await peer.pull(file.key(1, piece))
+    listed, _ = await peer.damaged()
+    assert [each.manifest for each in listed] == [True] + [False] * len(file.slices)
+    with pytest.raises(MissingPiecesError):
+        await peer.accept(file.ref(1), file.manifest, world.chain.time + DAY, 1)
+    await push_all(peer, file)
+    await peer.accept(file.ref(1), file.manifest, world.chain.time + DAY, 1)
+    assert await peer.damaged() == ([], b"")
+    assert await peer.pull_manifest(file.id, 1) == file.manifest
+    assert await store.verify(file.key(1, 0))
+
+
 async def test_a_node_that_is_down(way, peer, file):
     await push_all(peer, file)
     await way.stop()

@@ -17,6 +17,7 @@ from xdb.model.ids import Address
 from xdb.model.units import Seconds, Size
 from xdb.peer.config import PeerConfig
 from xdb.rpc.limits import Limits
+from xdb.tasks.scrubber import ScrubConfig
 
 ANY = "any"
 
@@ -66,7 +67,10 @@ class SpaceConfig:
 
 @dataclass(frozen=True, slots=True)
 class TasksConfig:
-    """How often the periodic tasks run. Heartbeats follow the chain's parameter."""
+    """How often the periodic tasks run.
+
+    Heartbeats follow the chain's parameter, the scrubber has a section of its own.
+    """
 
     collector: Seconds = 600.0
 
@@ -84,6 +88,7 @@ class StorageConfig:
     node: NodeConfig = field(default_factory=NodeConfig)
     kv: KeyValueKind = "auto"
     tasks: TasksConfig = field(default_factory=TasksConfig)
+    scrub: ScrubConfig = field(default_factory=ScrubConfig)
     limits: Limits = field(default_factory=Limits)
     peers: PeerConfig = field(default_factory=PeerConfig)
     log: LogConfig = field(default_factory=LogConfig)

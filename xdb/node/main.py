@@ -73,7 +73,9 @@ def _parser() -> argparse.ArgumentParser:
         if role == "chain":
             _add_promotion(command)
     once = roles.add_parser("run", help="one cycle of one task of a storage node that is stopped")
-    once.add_argument("--once", required=True, metavar="TASK", help="heartbeat or collector")
+    once.add_argument(
+        "--once", required=True, metavar="TASK", help="heartbeat, collector or scrubber"
+    )
     _add_config(once)
     _add_founding(roles.add_parser("genesis", help="writes the genesis of a new embedded chain"))
     return parser

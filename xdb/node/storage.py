@@ -5,6 +5,7 @@ from typing import Any
 
 from xdb.blockchain.waiting import within
 from xdb.errors import UnavailableError, XdbError
+from xdb.index.index import Index
 from xdb.model.ids import NodeId
 from xdb.node.backend import Backend
 from xdb.node.enrolment import Enrolment, Profile
@@ -23,11 +24,13 @@ from xdb.services.custody import Custody
 from xdb.services.facts import Facts
 from xdb.services.probing import Probing
 from xdb.services.receipts import ReceiptMaker
+from xdb.services.surrender import Surrendering
 from xdb.store.recovery import open_store
 from xdb.store.replicas import ReplicaStore
 from xdb.store.room import RoomConfig
 from xdb.tasks.collector import CollectorTask
 from xdb.tasks.heartbeat import HeartbeatTask
+from xdb.tasks.scrubber import ScrubberTask, ScrubConfig
 
 ENROL_AGAIN = 5.0
 """Seconds between attempts to see to the record when the chain could not be asked."""
@@ -63,6 +66,7 @@ class StorageSettings:
     room: RoomConfig
     admission: Admission
     collector: float  # seconds between cycles
+    scrub: ScrubConfig
     version: str
 
 
@@ -142,7 +146,7 @@ async def open_storage(ports: StoragePorts, settings: StorageSettings) -> Storag
         custody=custody,
         probing=Probing(custody, ports.compute),
         enrolment=_enrolment(ports, settings, following),
-        tasks=_tasks(ports, settings, facts, store),
+        tasks=_tasks(ports, settings, following.index, facts, store),
     )
     await _enrol(node, reached=reached)
     return node
@@ -185,14 +189,22 @@ def _enrolment(ports: StoragePorts, settings: StorageSettings, following: Follow
 
 
 def _tasks(
-    ports: StoragePorts, settings: StorageSettings, facts: Facts, store: ReplicaStore
+    ports: StoragePorts,
+    settings: StorageSettings,
+    index: Index,
+    facts: Facts,
+    store: ReplicaStore,
 ) -> tuple[Periodic[Any], ...]:
-    entropy, log = ports.entropy.stream("tasks"), ports.log
+    clock, entropy, log = ports.clock, ports.entropy.stream("tasks"), ports.log
     registry = ports.backend.registry(ports.signer, ports.entropy.stream("signer"))
     every = float(ports.backend.parameters.heartbeat)
     heartbeat = HeartbeatTask(settings.node, registry)
     collector = CollectorTask(facts, store)
+    scrub = settings.scrub
+    surrendering = Surrendering(settings.node, index, store, registry, clock, scrub.restore_within)
+    scrubber = ScrubberTask(store, surrendering, scrub, clock, log)
     return (
-        Periodic("heartbeat", heartbeat.run_once, every, ports.clock, entropy, log, at_once=True),
-        Periodic("collector", collector.run_once, settings.collector, ports.clock, entropy, log),
+        Periodic("heartbeat", heartbeat.run_once, every, clock, entropy, log, at_once=True),
+        Periodic("collector", collector.run_once, settings.collector, clock, entropy, log),
+        Periodic("scrubber", scrubber.run_once, scrub.every, clock, entropy, log),
     )

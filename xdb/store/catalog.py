@@ -8,6 +8,7 @@ key                    value
 ``d/`` file slot piece DamageEntry of a replica
 ``d/`` file slot       DamageEntry of a manifest
 ``leaf size``          8 bytes
+``scrub``              how far the scrubber is, see xdb/tasks/scrubber.py
 =====================  =========================================
 
 Slot and piece are 8 bytes, so that pieces come in order, a slot's manifest before them.

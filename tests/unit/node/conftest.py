@@ -21,6 +21,7 @@ from xdb.services.probing import Probing
 from xdb.services.upload.sending import UploadConfig
 from xdb.store.kv_memory import MemoryKeyValue
 from xdb.store.room import RoomConfig
+from xdb.tasks.scrubber import ScrubConfig
 from xdb.testing.chain import MemoryChain
 from xdb.testing.clock import FakeClock
 from xdb.testing.compute import InlineCompute
@@ -188,6 +189,7 @@ class World:
             room=RoomConfig(CAPACITY, reserve=0),
             admission=Admission(None),
             collector=600.0,
+            scrub=ScrubConfig(),
             version="test",
         )
         node = await open_storage(ports, settings)

@@ -2,9 +2,12 @@ import asyncio
 
 import pytest
 
+from xdb.core.merkle import replica_root
 from xdb.errors import ConfigError, UnavailableError
 from xdb.model.calls import SetNodeState
 from xdb.model.registry import Endpoint, NodeState
+from xdb.model.storage import Commitment
+from xdb.testing.box import key, ref
 from xdb.testing.clock import settle
 from xdb.testing.keys import NamedKey
 
@@ -131,3 +134,16 @@ async def test_failed_store_ends_the_node(world):
     await world.clock.advance(2)
     with pytest.raises(UnavailableError, match=r"the store has failed \(the disk lies\)"):
         await ended
+
+
+async def test_scrubber_of_a_node_finds_what_its_disk_lost(world, place):
+    node = await world.storage("a", place)
+    data = b"sealed" * 100
+    commitment = Commitment(len(data), replica_root(data, node.store.leaf_size))
+    await node.store.put(ref(), 0, commitment, data)
+    place.disk.lose(place.disk.files("replicas")[0])
+    (scrubber,) = [task for task in node.tasks if task.name == "scrubber"]
+    assert scrubber.every == 60.0
+    assert (await scrubber.run_once()).damaged == 1
+    (damage,) = node.store.catalog.damaged()
+    assert (damage.key, damage.since) == (key(ref()), world.chain.time)

@@ -170,5 +170,6 @@ def _settings(prepared: Prepared, certificate: Certificate) -> StorageSettings:
         ),
         admission=admission(space.allowed, host),
         collector=config.tasks.collector,
+        scrub=config.scrub,
         version=__version__,
     )
