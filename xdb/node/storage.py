@@ -5,32 +5,17 @@ from typing import Any
 
 from xdb.blockchain.waiting import within
 from xdb.errors import UnavailableError, XdbError
-from xdb.index.index import Index
-from xdb.model.ids import NodeId
-from xdb.node.backend import Backend
-from xdb.node.enrolment import Enrolment, Profile
+from xdb.node.enrolment import Enrolment
 from xdb.node.following import Following, follow
-from xdb.ports.clock import Clock
-from xdb.ports.compute import Compute
-from xdb.ports.disk import Disk
-from xdb.ports.entropy import Entropy
-from xdb.ports.keys import Signer
-from xdb.ports.kv import KeyValue
-from xdb.ports.spawn import Spawn
-from xdb.runtime.logging import Log
+from xdb.node.storage_ports import StoragePorts, StorageSettings
+from xdb.node.storage_tasks import storage_tasks
 from xdb.runtime.periodic import Periodic
-from xdb.services.admission import Admission
 from xdb.services.custody import Custody
 from xdb.services.facts import Facts
 from xdb.services.probing import Probing
 from xdb.services.receipts import ReceiptMaker
-from xdb.services.surrender import Surrendering
 from xdb.store.recovery import open_store
 from xdb.store.replicas import ReplicaStore
-from xdb.store.room import RoomConfig
-from xdb.tasks.collector import CollectorTask
-from xdb.tasks.heartbeat import HeartbeatTask
-from xdb.tasks.scrubber import ScrubberTask, ScrubConfig
 
 ENROL_AGAIN = 5.0
 """Seconds between attempts to see to the record when the chain could not be asked."""
@@ -38,36 +23,6 @@ SIGN_OFF = 3.0
 """Seconds by which telling the chain may delay a stop."""
 WATCH = 1.0
 """Seconds between looks at whether the store has failed."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoragePorts:
-    """The world of one storage node."""
-
-    clock: Clock
-    entropy: Entropy
-    spawn: Spawn
-    compute: Compute
-    disk: Disk  # replicas and manifests
-    catalog: KeyValue  # what is on the disk
-    views: KeyValue  # the index of the chain
-    backend: Backend
-    signer: Signer
-    identity: Signer | None  # the key of the node's id, when it is here
-    log: Log
-
-
-@dataclass(frozen=True, slots=True)
-class StorageSettings:
-    """What an operator decides."""
-
-    node: NodeId
-    profile: Profile
-    room: RoomConfig
-    admission: Admission
-    collector: float  # seconds between cycles
-    scrub: ScrubConfig
-    version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +101,7 @@ async def open_storage(ports: StoragePorts, settings: StorageSettings) -> Storag
         custody=custody,
         probing=Probing(custody, ports.compute),
         enrolment=_enrolment(ports, settings, following),
-        tasks=_tasks(ports, settings, following.index, facts, store),
+        tasks=storage_tasks(ports, settings, index, facts, store),
     )
     await _enrol(node, reached=reached)
     return node
@@ -186,25 +141,3 @@ def _enrolment(ports: StoragePorts, settings: StorageSettings, following: Follow
     if ports.identity is not None:
         identity = ports.backend.registry(ports.identity, ports.entropy.stream("identity"))
     return Enrolment(settings.node, settings.profile, following.index, identity)
-
-
-def _tasks(
-    ports: StoragePorts,
-    settings: StorageSettings,
-    index: Index,
-    facts: Facts,
-    store: ReplicaStore,
-) -> tuple[Periodic[Any], ...]:
-    clock, entropy, log = ports.clock, ports.entropy.stream("tasks"), ports.log
-    registry = ports.backend.registry(ports.signer, ports.entropy.stream("signer"))
-    every = float(ports.backend.parameters.heartbeat)
-    heartbeat = HeartbeatTask(settings.node, registry)
-    collector = CollectorTask(facts, store)
-    scrub = settings.scrub
-    surrendering = Surrendering(settings.node, index, store, registry, clock, scrub.restore_within)
-    scrubber = ScrubberTask(store, surrendering, scrub, clock, log)
-    return (
-        Periodic("heartbeat", heartbeat.run_once, every, clock, entropy, log, at_once=True),
-        Periodic("collector", collector.run_once, settings.collector, clock, entropy, log),
-        Periodic("scrubber", scrubber.run_once, scrub.every, clock, entropy, log),
-    )

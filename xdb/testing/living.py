@@ -67,7 +67,7 @@ class Living:
 def living_parameters(**changes: int) -> Parameters:
     """Hours, with one beacon."""
     values = {"start": START, "epoch": EPOCH, "leaves_per_epoch": 16} | changes
-    return Parameters(**values, beacons=(preimage(-1),))  # type: ignore[arg-type]  # integers
+    return Parameters(**values, beacons=(preimage(-1),))
 
 
 @asynccontextmanager

@@ -11,7 +11,8 @@ from xdb.errors import UnavailableError
 from xdb.model.registry import Endpoint, Parameters
 from xdb.node.enrolment import Profile
 from xdb.node.owner import OwnerPorts, OwnerSettings, open_owner
-from xdb.node.storage import StoragePorts, StorageSettings, open_storage
+from xdb.node.storage import open_storage
+from xdb.node.storage_ports import StoragePorts, StorageSettings
 from xdb.runtime.logging import logger
 from xdb.runtime.spawn import TaskSpawn
 from xdb.services.admission import Admission

@@ -24,7 +24,8 @@ from xdb.node.machine import (
     open_key,
     owner_of,
 )
-from xdb.node.storage import StorageNode, StoragePorts, StorageSettings, open_storage
+from xdb.node.storage import StorageNode, open_storage
+from xdb.node.storage_ports import StoragePorts, StorageSettings
 from xdb.peer.certificates import Certificate
 from xdb.rpc.authorization import caller
 from xdb.rpc.chain import chain_service
