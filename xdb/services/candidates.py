@@ -75,14 +75,14 @@ class NodeSurvey:
     _asking: dict[NodeId, asyncio.Task[None]] = field(default_factory=dict)
     _made: tuple[float, Candidates] | None = None
 
-    def views(self) -> list[NodeView]:
-        """All nodes that have not left."""
+    def views(self, *, left: bool = False) -> list[NodeView]:
+        """All nodes; with `left` also those that have left."""
         found: list[NodeView] = []
         after = b""
         while page := self.index.nodes(after=after, limit=_PAGE):
             found += page
             after = page[-1].record.node
-        return [view for view in found if view.record.state is not NodeState.LEFT]
+        return [view for view in found if left or view.record.state is not NodeState.LEFT]
 
     def is_fresh(self, view: NodeView) -> bool:
         """Whether the node was heard of lately."""

@@ -3,8 +3,8 @@
 Pure functions of what chain and probes have shown. Colours inform; triggers repair.
 """
 
-from xdb.core.health.changes import changes, snapshot
-from xdb.core.health.files import file_colour, summarize, system_colour
+from xdb.core.health.changes import Survey, changes, snapshot
+from xdb.core.health.files import counted, file_colour, summarize, system_colour
 from xdb.core.health.score import (
     assess,
     colour,
@@ -17,9 +17,11 @@ from xdb.core.health.score import (
 from xdb.core.health.triggers import node_triggers, slot_health
 
 __all__ = [
+    "Survey",
     "assess",
     "changes",
     "colour",
+    "counted",
     "expected_heartbeats",
     "file_colour",
     "node_triggers",

@@ -1,9 +1,9 @@
 """Snapshots of all colours, and what changed between two."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
-from xdb.core.health.files import file_colour, summarize, system_colour
+from xdb.core.health.files import counted, file_colour, system_colour
 from xdb.core.health.score import show
 from xdb.model.health import (
     Change,
@@ -16,6 +16,7 @@ from xdb.model.health import (
     Subject,
     Summary,
 )
+from xdb.model.ids import Tag
 
 _FINE = "nothing to do"
 _SHOWN = 3  # slots or nodes that a sentence names
@@ -24,19 +25,46 @@ _SHOWN = 3  # slots or nodes that a sentence names
 def snapshot(nodes: Iterable[NodeHealth], files: Iterable[FileHealth]) -> Snapshot:
     """Colours of nodes that have not left, of live files, of their namespaces and of all."""
     found: dict[Subject, Standing] = {}
-    by_namespace: dict[bytes, list[Colour]] = defaultdict(list)
+    survey = Survey()
     for node in nodes:
-        found[Subject(Kind.NODE, node.node)] = _node(node)
-    of_nodes = summarize(standing.colour for standing in found.values())
+        found[Subject(Kind.NODE, node.node)] = survey.node(node)
     for file in files:
-        standing = _file(file)
-        found[Subject(Kind.FILE, file.file)] = standing
-        by_namespace[file.namespace].append(standing.colour)
-    for namespace, colours in by_namespace.items():
-        found[Subject(Kind.NAMESPACE, namespace)] = _namespace(summarize(colours))
-    of_files = summarize(each for colours in by_namespace.values() for each in colours)
-    found[Subject(Kind.SYSTEM)] = _system(of_nodes, of_files)
-    return found
+        found[Subject(Kind.FILE, file.file)] = survey.file(file)
+    return found | survey.sums()
+
+
+class Survey:
+    """Standings of nodes and files one by one, and in the end of what they add up to.
+
+    It remembers counts only, so that any number of files can pass by.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: Counter[Colour] = Counter()
+        self.files: Counter[Colour] = Counter()
+        self.namespaces = defaultdict[Tag, Counter[Colour]](Counter)
+
+    def node(self, health: NodeHealth) -> Standing:
+        """A node's standing."""
+        standing = _node(health)
+        self.nodes[standing.colour] += 1
+        return standing
+
+    def file(self, health: FileHealth) -> Standing:
+        """A file's standing."""
+        standing = _file(health)
+        self.files[standing.colour] += 1
+        self.namespaces[health.namespace][standing.colour] += 1
+        return standing
+
+    def sums(self) -> dict[Subject, Standing]:
+        """Standings of namespaces and of the system, from what has passed by."""
+        found = {
+            Subject(Kind.NAMESPACE, namespace): _namespace(counted(colours))
+            for namespace, colours in self.namespaces.items()
+        }
+        found[Subject(Kind.SYSTEM)] = _system(counted(self.nodes), counted(self.files))
+        return found
 
 
 def changes(before: Mapping[Subject, Colour], after: Snapshot, now: int) -> tuple[Change, ...]:

@@ -1,7 +1,7 @@
 """Colours of files, namespaces and the system."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from xdb.model.health import Colour, FileHealth, Summary
 
@@ -20,8 +20,12 @@ def file_colour(health: FileHealth) -> Colour:
 
 def summarize(colours: Iterable[Colour]) -> Summary:
     """Counts them."""
-    counts = Counter(colours)
-    return Summary(*(counts[colour] for colour in Colour))
+    return counted(Counter(colours))
+
+
+def counted(counts: Mapping[Colour, int]) -> Summary:
+    """Counts, as a summary."""
+    return Summary(*(counts.get(colour, 0) for colour in Colour))
 
 
 def system_colour(nodes: Summary, files: Summary) -> Colour:

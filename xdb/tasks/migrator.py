@@ -1,0 +1,119 @@
+"""Migrator: an owner node makes a plan and carries it out, step by step."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from xdb.core.migration import Action, Step, describe
+from xdb.errors import XdbError
+from xdb.model.ids import FileId
+from xdb.runtime.logging import Log
+from xdb.services.candidates import NodeSurvey
+from xdb.services.repair.job import Outcome
+from xdb.services.repair.planning import Planner
+from xdb.services.repair.repairer import Repairer
+
+
+class SlotDamage(Protocol):
+    """What of a slot is damaged."""
+
+    @property
+    def pieces(self) -> tuple[int, ...]:
+        """Its damaged replicas."""
+        ...
+
+    @property
+    def manifest(self) -> bool:
+        """Whether its manifest is."""
+        ...
+
+
+class Damages(Protocol):
+    """Damage that was seen, and is no more once it is restored."""
+
+    def damage(self, file: FileId, slot: int) -> SlotDamage | None:
+        """What of a slot is damaged, as far as anybody knows."""
+        ...
+
+    async def restored(self, file: FileId, slot: int) -> None:
+        """It is whole again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MigratorReport:
+    """Steps that were taken, by kind, those that came too late, what waits, what failed."""
+
+    restored: int = 0
+    moved: int = 0
+    handed_over: int = 0
+    extended: int = 0
+    shrunk: int = 0
+    out_of_date: int = 0
+    deferred: int = 0
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MigratorTask:
+    """Of one owner. Steps are taken one after the other, the most urgent first."""
+
+    planner: Planner
+    repairer: Repairer
+    damages: Damages
+    survey: NodeSurvey
+    log: Log
+
+    async def run_once(self) -> MigratorReport:
+        """One plan, carried out as far as it can be."""
+        plan = await self.planner.plan()
+        tally = _Tally()
+        for step in plan.steps:
+            try:
+                await self._take(step, tally)
+            except XdbError as error:
+                self.survey.forget(step.target)
+                tally.problems.append(f"{describe(step)}: {error}")
+                self.log.warning("migration.failed", step=describe(step), reason=str(error))
+        return tally.report(len(plan.deferred))
+
+    async def _take(self, step: Step, tally: "_Tally") -> None:
+        damage = self.damages.damage(step.file, step.slot)
+        pieces: tuple[int, ...] = ()
+        if damage is not None and not damage.manifest:
+            pieces = damage.pieces
+        done = await self.repairer.carry_out(step, pieces)
+        if done.outcome is Outcome.OUT_OF_DATE:
+            tally.out_of_date += 1
+            return
+        tally.count(step.action)
+        if step.action is Action.RESTORE:
+            await self.damages.restored(step.file, step.slot)
+        self.log.info(
+            "migration.done",
+            step=describe(step),
+            stored=done.stored,
+            remade=done.remade,
+            notes=list(done.notes),
+        )
+
+
+@dataclass(slots=True)
+class _Tally:
+    done: dict[Action, int] = field(default_factory=dict)
+    out_of_date: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    def count(self, action: Action) -> None:
+        self.done[action] = self.done.get(action, 0) + 1
+
+    def report(self, deferred: int) -> MigratorReport:
+        return MigratorReport(
+            restored=self.done.get(Action.RESTORE, 0),
+            moved=self.done.get(Action.MOVE, 0),
+            handed_over=self.done.get(Action.HANDOVER, 0),
+            extended=self.done.get(Action.EXTEND, 0),
+            shrunk=self.done.get(Action.SHRINK, 0),
+            out_of_date=self.out_of_date,
+            deferred=deferred,
+            problems=tuple(self.problems),
+        )
