@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from itertools import islice
 
 from xdb.core import merkle
-from xdb.errors import InvalidRequestError, NotFoundError
-from xdb.model.ids import Address, Digest
+from xdb.errors import IntegrityError, InvalidRequestError, NotFoundError
+from xdb.model.ids import Address
 from xdb.model.storage import Damage, LeafShown, ReplicaKey
 from xdb.ports.compute import Compute
+from xdb.services.answering import paths_of
 from xdb.services.custody import Custody
 from xdb.store.catalog import cursor
 
@@ -32,11 +33,19 @@ class Probing:
             raise InvalidRequestError(
                 f"piece {key.piece} has {count} leaves, numbered from 0: there is no leaf {leaf}"
             )
-        replica_path = await self.compute.in_process(leaf_path, data, store.leaf_size, leaf)
+        root, (replica_path,) = await self.compute.in_process(
+            paths_of, data, store.leaf_size, (leaf,)
+        )
         entries = list(store.catalog.replicas(key.file, key.slot))
         if [piece for piece, _ in entries] != list(range(len(entries))):
             raise NotFoundError(
                 f"slot {key.slot} of file {key.file.hex()} is not complete here: it has no root yet"
+            )
+        if root != entries[key.piece][1].root:
+            await store.verify(key)  # from now on it is listed, and can be restored
+            raise IntegrityError(
+                f"piece {key.piece} of slot {key.slot} of file {key.file.hex()} is damaged here: "
+                "push it again"
             )
         holding = [merkle.replica_leaf(entry.commitment) for _, entry in entries]
         start = leaf * store.leaf_size
@@ -65,8 +74,3 @@ class Probing:
                     return found, last
         more = last and next(iter(catalog.damaged(last)), None) is not None
         return found, last if more else b""
-
-
-def leaf_path(data: memoryview, leaf_size: int, leaf: int) -> tuple[Digest, ...]:
-    """The siblings of a leaf within its replica; runs in a worker process."""
-    return merkle.path(merkle.replica_leaves(data, leaf_size), leaf)
