@@ -12,6 +12,7 @@ from xdb.model.health import NodeFacts, Reason, Silence
 from xdb.model.registry import NodeState
 from xdb.node.enrolment import Enrolment, Profile
 from xdb.ports.blockchain import BlockEvents
+from xdb.services.facts import Facts
 from xdb.tasks.heartbeat import HeartbeatTask
 from xdb.testing.entropy import SeededEntropy
 from xdb.testing.keys import NamedKey
@@ -30,6 +31,10 @@ class Records:
     """Records as chain state has them at this moment."""
 
     world: World
+
+    @property
+    def head(self):
+        return self.world.chain.head
 
     def node(self, node):
         return NodeView(State(self.world.chain.state).node(node), 0, 0, 0)
@@ -74,7 +79,9 @@ def zone(request, monkeypatch):
 
 async def test_time_zones_do_not_matter_to_heartbeats(world, zone):
     assert zone
-    await HeartbeatTask(NODE.node, world.chain.registry(NODE, SeededEntropy())).run_once()
+    facts = Facts(NODE.node, world.chain.deployment, world.parameters, Records(world))
+    registry = world.chain.registry(NODE, SeededEntropy())
+    await HeartbeatTask(facts, NODE.address, registry).run_once()
     blocks = world.chain.events().follow(world.chain.head.height - 1)
     block = await anext(blocks)
     await blocks.aclose()

@@ -27,7 +27,7 @@ def storage_tasks(
     clock, entropy, log = ports.clock, ports.entropy.stream("tasks"), ports.log
     parameters = ports.backend.parameters
     registry = ports.backend.registry(ports.signer, ports.entropy.stream("signer"))
-    heartbeat = HeartbeatTask(settings.node, registry)
+    heartbeat = HeartbeatTask(facts, ports.signer.address, registry)
     prover = _prover(ports, settings, index, registry, store)
     looks = min(max(parameters.epoch / PROVER_LOOKS, SHORTEST_LOOK), LONGEST_LOOK)
     collector = CollectorTask(facts, store)

@@ -161,8 +161,10 @@ class World:
     async def spawn(self):
         return await self.stack.enter_async_context(TaskSpawn())
 
-    async def storage(self, name, place=None, *, backend=None, identity=True, **profile):
-        key, signer = NamedKey(name), NamedKey(f"{name} signer")
+    async def storage(
+        self, name, place=None, *, backend=None, identity=True, signer="signer", **profile
+    ):
+        key, signer = NamedKey(name), NamedKey(f"{name} {signer}")
         place = place or Place()
         values = {
             "signer": signer.address,

@@ -37,6 +37,39 @@ async def test_start_with_another_address_updates_the_record(world, place):
     assert record(node).endpoint == moved
 
 
+async def test_start_with_another_certificate_updates_the_record(world, place):
+    await world.storage("a", place)
+    made = Endpoint("a:7400", bytes([7] * 32))
+    node = await world.storage("a", place, endpoint=made)
+    assert record(node).endpoint == made
+
+
+async def test_new_signer_is_quiet_until_its_epoch_and_speaks_then(world, place):
+    await world.storage("a", place)
+    world.chain.advance(100)
+    node = await world.storage("a", place, signer="new signer")
+    parameters = world.chain.parameters
+    assert record(node).signer == NamedKey("a new signer").address
+    node.start_tasks()
+    heartbeat = next(task for task in node.tasks if task.name == "heartbeat")
+    await settle()
+    await world.clock.advance(2 * parameters.heartbeat)
+    assert heartbeat.status.runs > 1
+    assert (heartbeat.status.failures, heartbeat.status.last_error) == (0, "")
+    assert "for epoch 1" in heartbeat.status.last_report
+    with pytest.raises(UnavailableError, match="gives receipts again from the next epoch"):
+        node.custody._check_signer()
+
+    await world.clock.advance(parameters.epoch)
+    world.chain.tick()
+    await world.settled(node)
+    await world.clock.advance(2 * parameters.heartbeat)
+    await world.settled(node)
+    seen = node.following.index.node(record(node).node)
+    assert seen.last_heartbeat >= parameters.start + parameters.epoch
+    node.custody._check_signer()
+
+
 async def test_start_brings_an_offline_node_back(world, place):
     await world.storage("a", place)
     world.chain.call(NamedKey("a").address, SetNodeState(NodeState.OFFLINE))
