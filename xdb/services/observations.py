@@ -1,0 +1,126 @@
+"""What an owner's probes of storage nodes showed, kept over restarts.
+
+It convicts nobody: it decides which nodes get new files and what is repaired, and only
+for this owner. Times are chain time.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from xdb.core.encoding import decode, encode
+from xdb.model.health import Silence
+from xdb.model.ids import Address, FileId, NodeId
+from xdb.ports.kv import KeyValue
+
+_NODES, _DAMAGE = b"probe/n/", b"probe/d/"
+MOST_PIECES = 100_000
+"""Damaged pieces of one slot that are remembered by number; more are restored as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The newest probe of a node, and how long it has not answered: 0, 0 when it did."""
+
+    time: int
+    answered: bool
+    text: str
+    first: int = 0
+    latest: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SlotDamage:
+    """What of a slot is damaged; with `manifest` also its manifest, or all of it.
+
+    `shown` when a probe was shown something wrong; else the node lists it itself.
+    """
+
+    since: int
+    pieces: tuple[int, ...]
+    manifest: bool
+    shown: bool
+    node: NodeId
+
+
+class Observations:
+    """Silences and damages, over a key-value store."""
+
+    def __init__(self, kv: KeyValue) -> None:
+        self._kv = kv
+
+    # ------------------------------------------------------------ nodes
+
+    def probe(self, node: NodeId) -> Probe | None:
+        """The newest probe of a node."""
+        value = self._kv.get(_NODES + node)
+        return None if value is None else decode(Probe, value)
+
+    def silence(self, node: NodeId) -> Silence | None:
+        """Probes without an answer since the last answer; None when it was answered."""
+        found = self.probe(node)
+        if found is None or found.answered:
+            return None
+        return Silence(found.first, found.latest)
+
+    def is_reachable(self, node: NodeId) -> bool | None:
+        """Whether the newest probe was answered; None before the first."""
+        found = self.probe(node)
+        return None if found is None else found.answered
+
+    async def answered(self, node: NodeId, time: int, text: str = "") -> None:
+        """A probe was answered; `text` says what was wrong with the answer."""
+        await self._write({_NODES + node: encode(Probe(time, answered=True, text=text))})
+
+    async def unanswered(self, node: NodeId, time: int, text: str) -> None:
+        """A probe got no answer."""
+        silence = self.silence(node)
+        first = time if silence is None else silence.first
+        probe = Probe(time, answered=False, text=text, first=first, latest=time)
+        await self._write({_NODES + node: encode(probe)})
+
+    # ------------------------------------------------------------ damage
+
+    def damage(self, file: FileId, slot: int) -> SlotDamage | None:
+        """What of a slot is damaged, as far as anybody has seen."""
+        value = self._kv.get(_key(file, slot))
+        return None if value is None else decode(SlotDamage, value)
+
+    def damages(self) -> Iterator[tuple[FileId, int, SlotDamage]]:
+        """All that is damaged."""
+        for key, value in self._kv.scan(_DAMAGE):
+            file, slot = key[len(_DAMAGE) : -8], key[-8:]
+            yield FileId(file), int.from_bytes(slot, "big"), decode(SlotDamage, value)
+
+    async def seen(self, file: FileId, slot: int, damage: SlotDamage) -> None:
+        """Damage; that of the same node that was seen before keeps its time."""
+        before = self.damage(file, slot)
+        if before is not None and before.node == damage.node:
+            damage = SlotDamage(
+                min(before.since, damage.since),
+                damage.pieces,
+                damage.manifest,
+                damage.shown,
+                damage.node,
+            )
+        if len(damage.pieces) > MOST_PIECES:
+            damage = SlotDamage(
+                damage.since, (), manifest=True, shown=damage.shown, node=damage.node
+            )
+        if damage != before:
+            await self._write({_key(file, slot): encode(damage)})
+
+    async def restored(self, file: FileId, slot: int) -> None:
+        """A slot is whole again, or another node's."""
+        if self._kv.get(_key(file, slot)) is not None:
+            await self._write({_key(file, slot): None})
+
+    async def forget(self, nodes: Iterable[Address]) -> None:
+        """Nodes that have left need no probes."""
+        await self._write(dict.fromkeys(_NODES + node for node in nodes))
+
+    async def _write(self, batch: dict[bytes, bytes | None]) -> None:
+        await self._kv.write(batch, sync=False)
+
+
+def _key(file: FileId, slot: int) -> bytes:
+    return _DAMAGE + file + slot.to_bytes(8, "big")
