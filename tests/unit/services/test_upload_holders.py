@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 
 from xdb.errors import PlacementError, RefusedCallError, UnavailableError
+from xdb.model.calls import SetNodeState
 from xdb.model.refusal import Refusal
-from xdb.model.registry import Coding, Redundancy
+from xdb.model.registry import Coding, NodeState, Redundancy
+from xdb.services.upload.request import Stage
 from xdb.services.upload.sending import UploadConfig
 from xdb.testing.keys import NamedKey
 from xdb.testing.network import network
@@ -240,3 +242,24 @@ async def test_a_namespace_whose_policy_grew_above_the_nodes_is_refused(net, ben
     await net.create_namespace("wide", five.total)
     with pytest.raises(PlacementError, match="5 storage nodes are needed, 4 of 4"):
         await bench.upload(DATA, bench.request(namespace="wide"))
+
+
+# ---------------------------------------------------------------- holders that go away in order
+
+
+@pytest.mark.parametrize("state", [NodeState.OFFLINE, NodeState.DRAINING], ids=lambda s: s.name)
+async def test_a_holder_that_goes_away_behind_its_receipt_is_replaced(net, bench, state):
+    """The chain refuses it as a holder, though its receipt is good."""
+    gone = []
+
+    def report(progress):
+        if progress.stage is Stage.STORED and not gone:
+            gone.append(next(node for call, node in net.calls if call == "accept"))
+            net.chain.call(net.members[gone[0]].key.address, SetNodeState(state))
+        bench.reports.append(progress)
+
+    uploading = bench.uploader.upload(bench.request(), chunks(DATA), report)
+    view = await bench.run(uploading)
+    assert len(gone) == 1
+    assert gone[0] not in view.record.holders
+    assert await bench.download(view) == DATA

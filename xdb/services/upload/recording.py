@@ -12,7 +12,7 @@ from xdb.model.calls import NewFile
 from xdb.model.ids import Address, Deployment, Digest, FileId
 from xdb.model.manifest import Manifest, PrivatePart, SlotCommitment
 from xdb.model.refusal import Refusal
-from xdb.model.registry import Holder
+from xdb.model.registry import Holder, NodeState
 from xdb.ports.compute import Compute
 from xdb.ports.keys import Secrets
 from xdb.services.opening import Opener
@@ -24,7 +24,7 @@ from xdb.services.upload.request import Progress, Report, Stage
 from xdb.services.upload.session import Session
 
 ATTEMPTS = 3
-"""Times that a replacing file is published, when others replace the same one meanwhile."""
+"""Times that a file is published, when others replace the same one or holders go away."""
 BLOCKS = 20
 """Blocks within which a file that exists on the chain must show in the index."""
 
@@ -49,12 +49,32 @@ class Recording:
             data = await self.compute.in_thread(write_manifest, manifest)
         else:
             data = write_manifest(manifest)
-        accepted = await self._accepted(session, manifest, data, report)
-        report(Progress(Stage.STORED, session.received, session.progress()))
-        digest = manifest_digest(data)
-        view = await self._publish(session, digest, accepted)
-        self.opener.manifests.keep(digest, data, manifest)
+        view = await self._published(session, manifest, data, report)
+        self.opener.manifests.keep(manifest_digest(data), data, manifest)
         return view
+
+    async def _published(
+        self, session: Session, manifest: Manifest, data: bytes, report: Report
+    ) -> FileView:
+        """Accepted and published; again when a holder stopped or began to drain in between."""
+        attempt = 1
+        while True:
+            accepted = await self._accepted(session, manifest, data, report)
+            report(Progress(Stage.STORED, session.received, session.progress()))
+            try:
+                return await self._publish(session, manifest_digest(data), accepted)
+            except RefusedCallError as error:
+                if error.refusal != Refusal.NODE_STATE or attempt == ATTEMPTS:
+                    raise
+                await self._replace_absent(session, error)
+            attempt += 1
+
+    async def _replace_absent(self, session: Session, why: RefusedCallError) -> None:
+        """Gives slots of nodes that take nothing new to others; the index may not know of all."""
+        for slot in session.slots:
+            record = self.index.node_record(slot.node)
+            if record is None or record.state is not NodeState.ONLINE:
+                await self.holders.replace(session, slot, slot.node, why)
 
     def _manifest(self, session: Session, plaintext: Digest) -> Manifest:
         sealed = [session.sealed[piece] for piece in range(len(session.sealed))]
