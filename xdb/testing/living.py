@@ -66,7 +66,8 @@ class Living:
 
 def living_parameters(**changes: int) -> Parameters:
     """Hours, with one beacon."""
-    values = {"start": START, "epoch": EPOCH, "leaves_per_epoch": 16} | changes
+    values = {"start": START, "epoch": EPOCH, "heartbeat": EPOCH, "leaves_per_epoch": 16}
+    values |= changes
     return Parameters(**values, beacons=(preimage(-1),))
 
 
