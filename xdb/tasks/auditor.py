@@ -1,0 +1,116 @@
+"""Auditor: an owner node probes storage nodes, those that hold its files above all."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from xdb.errors import XdbError
+from xdb.index.index import Index
+from xdb.model.ids import Address, NodeId
+from xdb.model.registry import NodeState
+from xdb.runtime.logging import Log
+from xdb.services.auditing import Auditing, Finding
+from xdb.services.candidates import NodeSurvey
+from xdb.services.together import together
+
+AT_ONCE = 8
+"""Nodes that are probed at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditConfig:
+    """How much is asked of a node at a time: leaves of random replicas."""
+
+    leaves: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class AuditorReport:
+    """Nodes asked and silent, leaves shown right and wrong, slots that are damaged.
+
+    `note` says why silences do not count.
+    """
+
+    asked: int = 0
+    silent: int = 0
+    right: int = 0
+    wrong: int = 0
+    damaged: int = 0
+    note: str = ""
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AuditorTask:
+    """Of one owner."""
+
+    owner: Address
+    index: Index
+    auditing: Auditing
+    survey: NodeSurvey
+    log: Log
+
+    async def run_once(self) -> AuditorReport:
+        """One probe of every node."""
+        report, _ = await self.round()
+        return report
+
+    async def round(self, node: NodeId | None = None) -> tuple[AuditorReport, list[Finding]]:
+        """One probe of every node, or of one; what was found is remembered."""
+        nodes = self._nodes() if node is None else [node]
+        round_ = _Round(self.auditing, iter(nodes))
+        await together(*(round_.work() for _ in range(AT_ONCE)))
+        answered = any(finding.answered for finding in round_.findings)
+        # when nobody answers, the one who asks is cut off
+        is_cut_off = not answered and len(round_.findings) > 1
+        for finding in sorted(round_.findings, key=lambda finding: finding.node):
+            if not is_cut_off:
+                await self._note(finding)
+        note = "no node answers: this owner node seems to be cut off" if is_cut_off else ""
+        return _report(round_, note), round_.findings
+
+    def _nodes(self) -> list[NodeId]:
+        holders = set(self.index.audits.holders_of(self.owner))
+        return [
+            view.record.node
+            for view in self.survey.views()
+            if view.record.state is not NodeState.LEFT
+            and (view.record.node in holders or self.survey.trust.allows(view))
+        ]
+
+    async def _note(self, finding: Finding) -> None:
+        was = self.auditing.observations.is_reachable(finding.node)
+        await self.auditing.note(finding)
+        if not finding.answered and was is not False:
+            self.log.warning("node.silent", node=finding.node.hex(), reason=finding.text)
+        if finding.wrong:
+            self.log.warning(
+                "node.wrong", node=finding.node.hex(), leaves=finding.wrong, reason=finding.text
+            )
+
+
+@dataclass(slots=True)
+class _Round:
+    auditing: Auditing
+    nodes: Iterator[NodeId]
+    findings: list[Finding] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    async def work(self) -> None:
+        for node in self.nodes:
+            try:
+                self.findings.append(await self.auditing.probe(node))
+            except XdbError as error:
+                self.problems.append(f"node {node.hex()}: {error}")
+
+
+def _report(round_: _Round, note: str) -> AuditorReport:
+    findings = round_.findings
+    return AuditorReport(
+        asked=len(findings),
+        silent=sum(not finding.answered for finding in findings),
+        right=sum(finding.right for finding in findings),
+        wrong=sum(finding.wrong for finding in findings),
+        damaged=sum(len(finding.damages) for finding in findings),
+        note=note,
+        problems=tuple(round_.problems),
+    )
