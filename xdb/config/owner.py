@@ -12,6 +12,7 @@ from xdb.config.sections import (
     ProcessConfig,
     ServerConfig,
 )
+from xdb.core.migration import MigrationConfig
 from xdb.core.slicing import DEFAULT_SLICE, is_slice_size
 from xdb.errors import ConfigError
 from xdb.model.ids import Address
@@ -20,7 +21,9 @@ from xdb.peer.config import PeerConfig
 from xdb.rpc.limits import Limits, PlaneLimits
 from xdb.services.candidates import TrustConfig
 from xdb.services.download import DownloadConfig
+from xdb.services.repair.job import RepairConfig
 from xdb.services.upload.sending import UploadConfig
+from xdb.tasks.auditor import AuditConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +50,24 @@ def owner_limits() -> Limits:
     return Limits(streams=128, bulk=PlaneLimits(256, 128, 256 << 20, 128 << 20))
 
 
+OWNER_TASKS = ("auditor", "health", "migrator", "journal")
+
+
 @dataclass(frozen=True, slots=True)
 class OwnerTasksConfig:
     """How often the periodic tasks run."""
 
+    auditor: Seconds = 60.0
+    health: Seconds = 60.0
+    migrator: Seconds = 60.0
     journal: Seconds = 3600.0
+    off: tuple[str, ...] = ()  # tasks that shall not run
+
+    def __post_init__(self) -> None:
+        """Only what exists can be switched off."""
+        for name in self.off:
+            if name not in OWNER_TASKS:
+                raise ConfigError(f"tasks.off names {name!r}: choose from {', '.join(OWNER_TASKS)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +84,9 @@ class OwnerConfig:
     trust: TrustConfig = field(default_factory=TrustConfig)
     upload: UploadConfig = field(default_factory=UploadConfig)
     download: DownloadConfig = field(default_factory=DownloadConfig)
+    audit: AuditConfig = field(default_factory=AuditConfig)
+    migration: MigrationConfig = field(default_factory=MigrationConfig)
+    repair: RepairConfig = field(default_factory=RepairConfig)
     tasks: OwnerTasksConfig = field(default_factory=OwnerTasksConfig)
     limits: Limits = field(default_factory=owner_limits)
     peers: PeerConfig = field(default_factory=PeerConfig)

@@ -1,24 +1,18 @@
 """An owner node: everything it is, wired over ports. Nothing here touches the machine."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from xdb.model.ids import Address
-from xdb.node.backend import Backend
 from xdb.node.following import Following, follow
-from xdb.ports.clock import Clock
-from xdb.ports.compute import Compute
-from xdb.ports.entropy import Entropy
-from xdb.ports.keys import Secrets, Signer
-from xdb.ports.kv import KeyValue
-from xdb.ports.peer import StoragePeers
-from xdb.ports.spawn import Spawn
-from xdb.runtime.logging import Log
+from xdb.node.owner_care import Care, CarePaces, CareSettings, take_care
+from xdb.node.owner_ports import OwnerPorts
 from xdb.runtime.periodic import Periodic
 from xdb.services.candidates import NodeSurvey, TrustConfig
 from xdb.services.catalog import Catalog
 from xdb.services.download import DownloadConfig, Downloader
 from xdb.services.namespaces import Namespaces
+from xdb.services.observations import Observations
 from xdb.services.opening import Opener
 from xdb.services.publisher import BatchPublisher
 from xdb.services.upload.calls import NodeCalls
@@ -32,26 +26,6 @@ from xdb.services.verification import Verification
 from xdb.tasks.journal import JournalTask
 
 
-class Key(Signer, Secrets, Protocol):
-    """The owner's key: it signs, and every secret follows from it."""
-
-
-@dataclass(frozen=True, slots=True)
-class OwnerPorts:
-    """The world of one owner node."""
-
-    clock: Clock
-    entropy: Entropy
-    spawn: Spawn
-    compute: Compute
-    journal: KeyValue
-    views: KeyValue  # the index of the chain
-    backend: Backend
-    peers: StoragePeers
-    key: Key
-    log: Log
-
-
 @dataclass(frozen=True, slots=True)
 class OwnerSettings:
     """What the owner decides."""
@@ -59,7 +33,10 @@ class OwnerSettings:
     trust: TrustConfig
     upload: UploadConfig
     download: DownloadConfig
+    care: CareSettings
+    paces: CarePaces
     journal: float  # seconds between cycles
+    off: frozenset[str] = frozenset()  # tasks that do not run
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +51,7 @@ class OwnerNode:
     verification: Verification
     catalog: Catalog
     namespaces: Namespaces
+    care: Care
     tasks: tuple[Periodic[Any], ...]
 
     @property
@@ -94,11 +72,15 @@ async def open_owner(ports: OwnerPorts, settings: OwnerSettings) -> OwnerNode:
     await following.caught_up()
     index, key = following.index, ports.key
     registry = ports.backend.registry(key, ports.entropy.stream("registry"))
-    survey = NodeSurvey(index, ports.peers, ports.clock, ports.spawn, settings.trust)
+    observations = Observations(ports.journal)
+    survey = NodeSurvey(
+        index, ports.peers, ports.clock, ports.spawn, settings.trust, probed=observations
+    )
     opener = Opener(index, ports.peers, key, ports.compute, ports.clock, ports.spawn)
     catalog = Catalog(key.address, index, key, registry, opener, ports.entropy.stream("catalog"))
     journal = Journal(ports.journal)
     entropy = ports.entropy.stream("namespaces")
+    care = take_care(ports, opener, survey, observations, settings.care)
     return OwnerNode(
         ports=ports,
         following=following,
@@ -110,7 +92,8 @@ async def open_owner(ports: OwnerPorts, settings: OwnerSettings) -> OwnerNode:
         verification=Verification(opener, ports.compute),
         catalog=catalog,
         namespaces=Namespaces(key.address, index, key, registry, survey, catalog, entropy),
-        tasks=_tasks(ports, settings, following, journal),
+        care=care,
+        tasks=_tasks(ports, settings, care, JournalTask(index, journal)),
     )
 
 
@@ -139,8 +122,11 @@ def _uploader(
 
 
 def _tasks(
-    ports: OwnerPorts, settings: OwnerSettings, following: Following, journal: Journal
+    ports: OwnerPorts, settings: OwnerSettings, care: Care, journal: JournalTask
 ) -> tuple[Periodic[Any], ...]:
-    task = JournalTask(following.index, journal)
     entropy = ports.entropy.stream("tasks")
-    return (Periodic("journal", task.run_once, settings.journal, ports.clock, entropy, ports.log),)
+    tasks = (
+        *care.periodic(ports, settings.paces),
+        Periodic("journal", journal.run_once, settings.journal, ports.clock, entropy, ports.log),
+    )
+    return tuple(task for task in tasks if task.name not in settings.off)

@@ -2,11 +2,13 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from xdb.core.placement import Candidate
 from xdb.errors import XdbError
 from xdb.index.index import Index
 from xdb.index.views import NodeView
+from xdb.model.health import Silence
 from xdb.model.ids import NodeId
 from xdb.model.registry import NodeState
 from xdb.model.storage import NodeStatus
@@ -58,6 +60,14 @@ class Candidates:
         return "; ".join(shown) + (f"; and {more} more" if more > 0 else "")
 
 
+class Probed(Protocol):
+    """What the owner's probes showed."""
+
+    def silence(self, node: NodeId) -> Silence | None:
+        """Probes without an answer since the last answer."""
+        ...
+
+
 @dataclass(slots=True)
 class NodeSurvey:
     """Asks the index and the nodes themselves; remembers answers for some seconds.
@@ -71,6 +81,7 @@ class NodeSurvey:
     clock: Clock
     spawn: Spawn
     trust: TrustConfig = TrustConfig()
+    probed: Probed | None = None
     _answers: dict[NodeId, tuple[float, NodeStatus | str]] = field(default_factory=dict)
     _asking: dict[NodeId, asyncio.Task[None]] = field(default_factory=dict)
     _made: tuple[float, Candidates] | None = None
@@ -173,6 +184,8 @@ class NodeSurvey:
             return answer
         if not answer.accepts:
             return answer.reason or "does not accept this owner"
-        return Candidate(
-            record.node, record.operator, record.zone, answer.free, self.is_fresh(view)
-        )
+        healthy = self.is_fresh(view) and not self._is_silent(record.node)
+        return Candidate(record.node, record.operator, record.zone, answer.free, healthy)
+
+    def _is_silent(self, node: NodeId) -> bool:
+        return self.probed is not None and self.probed.silence(node) is not None

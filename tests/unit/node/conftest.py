@@ -7,10 +7,13 @@ from hashlib import sha256
 import pytest
 
 from xdb.blockchain.waiting import within
+from xdb.core.migration import MigrationConfig
 from xdb.errors import UnavailableError
 from xdb.model.registry import Endpoint, Parameters
 from xdb.node.enrolment import Profile
-from xdb.node.owner import OwnerPorts, OwnerSettings, open_owner
+from xdb.node.owner import OwnerSettings, open_owner
+from xdb.node.owner_care import CarePaces, CareSettings
+from xdb.node.owner_ports import OwnerPorts
 from xdb.node.storage import open_storage
 from xdb.node.storage_ports import StoragePorts, StorageSettings
 from xdb.runtime.logging import logger
@@ -19,9 +22,11 @@ from xdb.services.admission import Admission
 from xdb.services.candidates import TrustConfig
 from xdb.services.download import DownloadConfig
 from xdb.services.probing import Probing
+from xdb.services.repair.job import RepairConfig
 from xdb.services.upload.sending import UploadConfig
 from xdb.store.kv_memory import MemoryKeyValue
 from xdb.store.room import RoomConfig
+from xdb.tasks.auditor import AuditConfig
 from xdb.tasks.scrubber import ScrubConfig
 from xdb.testing.chain import MemoryChain
 from xdb.testing.clock import FakeClock
@@ -213,7 +218,14 @@ class World:
             key=key,
             log=logger("test"),
         )
-        settings = OwnerSettings(TrustConfig(), UploadConfig(), DownloadConfig(), 3600.0)
+        settings = OwnerSettings(
+            TrustConfig(),
+            UploadConfig(),
+            DownloadConfig(),
+            CareSettings(AuditConfig(), MigrationConfig(), RepairConfig()),
+            CarePaces(60.0, 60.0, 60.0),
+            3600.0,
+        )
         return await open_owner(ports, settings)
 
     async def settled(self, node):

@@ -35,5 +35,10 @@ async def test_file_goes_up_and_comes_back(world):
 async def test_tasks_have_names(world):
     node = await world.owner()
     node.start_tasks()
-    assert [task.name for task in node.tasks] == ["journal"]
+    assert [task.name for task in node.tasks] == [
+        "auditor",
+        "health",
+        "migrator",
+        "journal",
+    ]
     assert str(await node.tasks[0].run_once()) == "JournalReport(forgotten=0)"

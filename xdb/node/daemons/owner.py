@@ -10,7 +10,9 @@ from xdb.config.owner import OwnerConfig
 from xdb.model.registry import Endpoint
 from xdb.node.embedded import open_backend
 from xdb.node.machine import JOURNAL, VIEWS, endpoint_of, machine, open_key, owner_of
-from xdb.node.owner import OwnerNode, OwnerPorts, OwnerSettings, open_owner
+from xdb.node.owner import OwnerNode, OwnerSettings, open_owner
+from xdb.node.owner_care import CarePaces, CareSettings
+from xdb.node.owner_ports import OwnerPorts
 from xdb.node.process import for_ever
 from xdb.peer.requests import RequestSigner
 from xdb.peer.storage import GrpcStoragePeers
@@ -97,7 +99,16 @@ async def running(prepared: Prepared) -> AsyncIterator[RunningOwner]:
 
 
 def _settings(config: OwnerConfig) -> OwnerSettings:
-    return OwnerSettings(config.trust, config.upload, config.download, config.tasks.journal)
+    tasks = config.tasks
+    return OwnerSettings(
+        trust=config.trust,
+        upload=config.upload,
+        download=config.download,
+        care=CareSettings(config.audit, config.migration, config.repair),
+        paces=CarePaces(tasks.auditor, tasks.health, tasks.migrator),
+        journal=tasks.journal,
+        off=frozenset(tasks.off),
+    )
 
 
 def _services(node: OwnerNode, config: OwnerConfig, tasks: TaskOverview) -> list[Service]:
