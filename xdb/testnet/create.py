@@ -40,6 +40,9 @@ class Options:
     kv: str = "auto"
     heartbeat: int = 10  # seconds; real deployments have minutes
     epoch: int = 60  # seconds; real deployments have an hour
+    unreachable: int = 60  # seconds; likewise
+    pace: int = 10  # seconds between cycles of what watches and repairs
+    scrub: str = "5 min"  # in which every stored byte is re-hashed
     parameters: Mapping[str, int] = field(default_factory=dict)  # others than the defaults
 
 
@@ -98,7 +101,12 @@ class _Maker:
 
     def _save_genesis(self, sequencer: Address, beacon: LocalKey) -> None:
         now, options = int(self._clock.wall()), self._options
-        values = {"start": now, "heartbeat": options.heartbeat, "epoch": options.epoch}
+        values = {
+            "start": now,
+            "heartbeat": options.heartbeat,
+            "epoch": options.epoch,
+            "unreachable": options.unreachable,
+        }
         parameters = Parameters(**{**values, **options.parameters})  # type: ignore[arg-type]  # integers only
         check_parameters(parameters)
         genesis = with_beacon(Genesis("testnet", now, sequencer, parameters), beacon)
@@ -122,6 +130,7 @@ class _Maker:
                 "identity": _key_table("id"),
                 "node": {"operator": name, "zone": "here"},
                 "space": {"capacity": self._options.capacity, "reserve": "64 MiB"},
+                "scrub": {"within": self._options.scrub, "restore_within": "2 min"},
                 "process": {"workers": 1},
             },
         )
@@ -138,6 +147,8 @@ class _Maker:
                 "chain": _chain_table(servers),
                 "identity": _key_table("owner"),
                 "clients": {"allow": [client.hex()]},
+                "migration": {"grace": f"{2 * self._options.pace}s", "restore_for": "2 min"},
+                "tasks": dict.fromkeys(("auditor", "health", "migrator"), f"{self._options.pace}s"),
             },
         )
         context = Context(
