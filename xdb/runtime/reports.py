@@ -7,6 +7,8 @@ from enum import Enum
 NOTHING = "nothing to do"
 SHOWN = 3
 """Items of a list that are shown; of the others there is only the number."""
+NOTE = "note"
+"""A field that says all by itself."""
 LONGEST = 2000
 """Characters of a report."""
 
@@ -26,9 +28,14 @@ def _record(record: object) -> str:
 
 
 def _pairs(named: Collection[tuple[str, object]]) -> str:
-    # True needs no value beside its name
-    said = [(name, "" if value is True else _value(value)) for name, value in named if value]
-    return ", ".join(f"{name} {text}".rstrip() for name, text in said)
+    said = []
+    for name, value in named:
+        text = _value(value) if value else ""
+        if value is True:  # needs no value beside its name
+            said.append(name)
+        elif text:
+            said.append(text if name == NOTE else f"{name} {text}")
+    return ", ".join(said)
 
 
 def _value(value: object) -> str:
@@ -37,12 +44,16 @@ def _value(value: object) -> str:
     if isinstance(value, bytes):
         return value.hex()
     if is_dataclass(value):
-        return f"({_record(value)})"
+        return _in_brackets(_record(value))
     if isinstance(value, Mapping):
-        return f"({_pairs([(_value(key), each) for key, each in value.items()])})"
+        return _in_brackets(_pairs([(_value(key), each) for key, each in value.items()]))
     if isinstance(value, Collection) and not isinstance(value, str):
         return _items([_value(item) for item in value])
     return f"{value:g}" if isinstance(value, float) else "" if value is None else str(value)
+
+
+def _in_brackets(text: str) -> str:
+    return f"({text})" if text else ""
 
 
 def _items(items: list[str]) -> str:

@@ -39,5 +39,4 @@ async def test_tasks_have_names(world):
     names = [task.name for task in node.tasks]
     assert names == ["auditor", "health", "migrator", "journal"]
     reports = [report_text(await task.run_once()) for task in node.tasks]
-    assert reports[-1] == "nothing to do"
-    assert reports[1].startswith("nodes (green")
+    assert reports == ["nothing to do"] * 4

@@ -61,3 +61,23 @@ def test_a_long_report_is_cut():
     text = report_text(Report(reason="x" * 2 * LONGEST))
     assert len(text) == LONGEST
     assert text.endswith("x…")
+
+
+@dataclass
+class Inner:
+    green: int = 0
+
+
+@dataclass
+class Outer:
+    nodes: Inner
+    note: str = ""
+
+
+def test_what_says_nothing_inside_says_nothing_outside():
+    assert report_text(Outer(Inner())) == "nothing to do"
+    assert report_text(Outer(Inner(2))) == "nodes (green 2)"
+
+
+def test_a_note_needs_no_name():
+    assert report_text(Outer(Inner(1), "all is proved")) == "nodes (green 1), all is proved"
