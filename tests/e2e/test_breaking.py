@@ -3,11 +3,13 @@
 import os
 import re
 import tomllib
+from datetime import timedelta
 
 import pytest
 
 from xdb.client import Client, copies
 from xdb.errors import ConfigError
+from xdb.runtime.clock import SystemClock
 from xdb.testnet import network
 
 DATA = os.urandom(400_000)  # seven slices
@@ -77,3 +79,60 @@ async def test_a_wiped_node_may_stay_down(stored):
     assert net.status()["node-2"].pid is not None
     with pytest.raises(ConfigError, match="owner is no storage node; choose one of node-1"):
         network.wipe(net.directory, "owner")
+
+
+# ---------------------------------------------------------------- cut off, paused
+
+
+async def until(client, net, name, holds):
+    """Waits until the owner finds a node as it should be."""
+    clock = SystemClock()
+    end = clock.monotonic() + 60
+    while not holds(found := await node_of(client, net, name)):
+        assert clock.monotonic() < end, found
+        await clock.sleep(0.1)
+
+
+def is_reachable(found):
+    return found.reachable
+
+
+async def test_a_node_cut_off_and_back(make_net):
+    net = make_net(nodes=3, relay=True, heartbeat=2)
+    net.start()
+    async with Client.open(net.layout.context) as client:
+        await client.namespaces.create("ns", copies(2))
+        await until(client, net, "node-1", is_reachable)
+        before = net.status()["node-1"]
+
+        network.partition(net.directory, "node-1")
+        assert [name for name, process in net.status().items() if process.cut] == ["node-1"]
+        found = await node_of(client, net, "node-1")
+        assert (found.reachable, bool(found.problem)) == (False, True)
+        info = await client.upload(DATA, "ns", "f")
+        assert before.address not in {slot.address for slot in info.slots}
+        silent = (await node_of(client, net, "node-1")).last_heartbeat
+
+        net.kill("relay")
+        net.start()  # it is told again
+        later = silent + timedelta(seconds=4)  # two heartbeats
+        await until(client, net, "node-2", lambda found: found.last_heartbeat > later)
+        found = await node_of(client, net, "node-1")
+        assert (found.reachable, found.last_heartbeat) == (False, silent)
+
+        network.heal(net.directory, "node-1")
+        await until(client, net, "node-1", is_reachable)
+        assert net.status()["node-1"] == before  # the same process, not cut off
+        await until(client, net, "node-1", lambda found: found.last_heartbeat > silent)
+        assert await client.read(info) == DATA
+
+
+def test_any_process_can_be_paused(make_net):
+    net = make_net(nodes=1, relay=True)
+    names = net.start()
+    assert list(names) == ["relay", "chain", "node-1", "owner"]
+    for name in names:
+        network.pause(net.directory, name)
+        assert [each for each, process in net.status().items() if process.paused] == [name]
+        network.resume(net.directory, name)
+        assert not any(process.paused for process in net.status().values())

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,6 +27,8 @@ VERBS = {
     "restart": Verb("xdb.cli.testnet:restart", "Stop a process and start it again."),
     "corrupt": Verb("xdb.cli.testnet:corrupt", "Flip bits of what a node stores."),
     "wipe": Verb("xdb.cli.testnet:wipe", "Give a node an empty disk."),
+    "partition": Verb("xdb.cli.testnet:partition", "Cut a node off from everybody."),
+    "heal": Verb("xdb.cli.testnet:heal", "Connect a node again that was cut off."),
     "down": Verb("xdb.cli.testnet:down", "Stop everything."),
 }
 
@@ -68,8 +70,9 @@ def testnet() -> None:
     metavar="SECONDS",
     help="Length of an epoch: each has its seed and its audits.",
 )
+@click.option("--relay", is_flag=True, help="Between the processes, so that nodes can be cut off.")
 @common
-def up(directory: Path | None, nodes: int, capacity: str, slice_size: str, epoch: int) -> None:
+def up(directory: Path | None, **options: Any) -> None:  # noqa: ANN401  # those of create.Options
     """Start everything that does not run, and return when it serves.
 
     The options count when the network is made, which is when it starts for the first time.
@@ -79,9 +82,8 @@ def up(directory: Path | None, nodes: int, capacity: str, slice_size: str, epoch
     place = _place(directory)
     at = state()
     if not network.exists(place):
-        at.note(f"making a network of {nodes} storage nodes in {place}")
-        options = create.Options(nodes=nodes, capacity=capacity, slice_size=slice_size, epoch=epoch)
-        create.create(place, options)
+        at.note(f"making a network of {options['nodes']} storage nodes in {place}")
+        create.create(place, create.Options(**options))
     _tell(at, network.start(place), place)
     if not at.json:
         _tell_context(at, place)
@@ -190,6 +192,33 @@ def wipe(name: str, directory: Path | None, *, stay_down: bool) -> None:
     state().note("its keys, certificate and configuration are kept")
 
 
+@click.command(short_help="Cut a node off from everybody.")
+@_NAME
+@_DIRECTORY
+@common
+def partition(name: str, directory: Path | None) -> None:
+    """Cut the storage node NAME off from everybody, both ways, while it runs.
+
+    For networks made with `testnet up --relay`.
+    """
+    from xdb.testnet import network  # noqa: PLC0415  # not for --help
+
+    network.partition(_place(directory), name)
+    _done(name, "cut off")
+
+
+@click.command(short_help="Connect a node again that was cut off.")
+@_NAME
+@_DIRECTORY
+@common
+def heal(name: str, directory: Path | None) -> None:
+    """Connect the storage node NAME again that was cut off."""
+    from xdb.testnet import network  # noqa: PLC0415  # not for --help
+
+    network.heal(_place(directory), name)
+    _done(name, "connected")
+
+
 @click.command(short_help="Stop everything.")
 @_DIRECTORY
 @click.option("--remove", is_flag=True, help="Remove its files, too: all that was stored.")
@@ -229,8 +258,8 @@ def _tell(at: State, processes: "Sequence[ProcessStatus]", place: Path) -> None:
             each.role,
             _state(each),
             str(each.pid or "-"),
-            each.address,
-            each.id,
+            each.address or "-",
+            each.id or "-",
         ]
         for each in processes
     ]
@@ -252,7 +281,9 @@ def _tell_context(at: State, place: Path) -> None:
 def _state(process: "ProcessStatus") -> str:
     if process.pid is None:
         return "stopped"
-    return "paused" if process.paused else "running"
+    if process.paused:
+        return "paused, cut off" if process.cut else "paused"
+    return "cut off" if process.cut else "running"
 
 
 def _done(name: str, what: str) -> None:

@@ -21,8 +21,9 @@ from xdb.runtime.clock import SystemClock
 from xdb.runtime.entropy import SystemEntropy
 from xdb.store.keystore import LocalKey, write_keystore
 from xdb.testnet.files import Table, write_secret, write_toml
-from xdb.testnet.layout import Layout, Member, write_plan
+from xdb.testnet.layout import RELAY, Layout, Member, write_plan
 from xdb.testnet.ports import free_ports
+from xdb.testnet.relay import WAYS
 
 SCRYPT_N = 1 << 12
 """Work factor of a testnet's keystores: they guard nothing, and shall open fast."""
@@ -38,6 +39,7 @@ class Options:
     capacity: str = "10 GiB"
     slice_size: str = "4 MiB"
     kv: str = "auto"
+    relay: bool = False  # with one, storage nodes can be cut off
     heartbeat: int = 10  # seconds; real deployments have minutes
     epoch: int = 60  # seconds; real deployments have an hour
     unreachable: int = 60  # seconds; likewise
@@ -80,24 +82,30 @@ class _Maker:
         self._options = options
         self._clock = clock
         self._entropy = entropy
-        self._ports = free_ports(options.nodes + 2, entropy)
+        ways = len(WAYS) * options.nodes if options.relay else 0
+        self._ports = free_ports(options.nodes + 2 + ways, entropy)
+        self._ways: dict[str, Mapping[str, str]] = {}  # through the relay, by node
 
     def make(self) -> None:
         """Everything, the plan last: without it there is no network."""
         chain = self._member(CHAIN, "chain")
         sequencer = self._key(chain.name, "sequencer").address
         self._save_genesis(sequencer, self._key(chain.name, "beacon"))
-        servers = [endpoint_text(self._endpoint(chain))]
+        server = self._endpoint(chain)
         self._write_chain(chain)
         nodes = [
-            self._storage(f"node-{number}", servers) for number in range(1, self._options.nodes + 1)
+            self._storage(f"node-{number}", server) for number in range(1, self._options.nodes + 1)
         ]
-        owner = self._owner(servers)
-        write_plan(self._layout, (replace(chain, id=sequencer.hex()), *nodes, owner))
+        owner = self._owner(server)
+        members = (replace(chain, id=sequencer.hex()), *nodes, owner)
+        write_plan(self._layout, (self._relay(), *members) if self._options.relay else members)
 
     def _member(self, name: str, role: str) -> Member:
         self._layout.data(name).mkdir(mode=0o700, parents=True)
-        return Member(name, role, "", f"127.0.0.1:{self._ports.pop()}")  # type: ignore[arg-type]  # a Role
+        return Member(name, role, "", self._port())  # type: ignore[arg-type]  # a Role
+
+    def _port(self) -> str:
+        return f"127.0.0.1:{self._ports.pop()}"
 
     def _save_genesis(self, sequencer: Address, beacon: LocalKey) -> None:
         now, options = int(self._clock.wall()), self._options
@@ -117,15 +125,20 @@ class _Maker:
         keys = {name: _key_table(name) for name in ("sequencer", "beacon")}
         self._write(member, {"genesis": "../genesis.toml"}, keys)
 
-    def _storage(self, name: str, servers: list[str]) -> Member:
+    def _storage(self, name: str, server: Endpoint) -> Member:
         member = self._member(name, "storage")
+        listen = {"listen": member.address}
+        if self._options.relay:
+            member, server = self._through_relay(member, server)
+            listen["advertise"] = member.address
         self._key(name, "signer")
         identity = self._key(name, "id").address
         self._write(
             member,
             {},
             {
-                "chain": _chain_table(servers),
+                "server": listen,
+                "chain": _chain_table(server),
                 "signer": _key_table("signer"),
                 "identity": _key_table("id"),
                 "node": {"operator": name, "zone": "here"},
@@ -136,7 +149,25 @@ class _Maker:
         )
         return replace(member, id=identity.hex())
 
-    def _owner(self, servers: list[str]) -> Member:
+    def _through_relay(self, node: Member, server: Endpoint) -> tuple[Member, Endpoint]:
+        """The node as others reach it, and the chain server as the node does."""
+        outside, chain = self._port(), self._port()
+        self._ways[node.name] = {
+            "advertised": outside,
+            "node": node.address,
+            "chain": chain,
+            "server": server.address,
+        }
+        return replace(node, address=outside), replace(server, address=chain)
+
+    def _relay(self) -> Member:
+        member = Member(RELAY, "relay", "", "")
+        self._layout.home(RELAY).mkdir(mode=0o700)
+        comment = "for each node: where others come in, where it listens, and likewise to the chain"
+        write_toml(self._layout.config(member), self._ways, comment)
+        return member
+
+    def _owner(self, server: Endpoint) -> Member:
         member = self._member(OWNER, "owner")
         identity = self._key(OWNER, "owner").address
         client = self._key(CLIENT, "key").address
@@ -144,7 +175,7 @@ class _Maker:
             member,
             {"slice_size": self._options.slice_size},
             {
-                "chain": _chain_table(servers),
+                "chain": _chain_table(server),
                 "identity": _key_table("owner"),
                 "clients": {"allow": [client.hex()]},
                 "migration": {"grace": f"{2 * self._options.pace}s", "restore_for": "2 min"},
@@ -187,6 +218,6 @@ def _key_table(name: str) -> Mapping[str, str]:
     return {"keystore": f"{name}.json", "password_file": f"{name}.password"}
 
 
-def _chain_table(servers: list[str]) -> Mapping[str, str | list[str] | bool]:
+def _chain_table(server: Endpoint) -> Mapping[str, str | list[str] | bool]:
     # A testnet's copies of the chain can be lost: the chain server has it.
-    return {"genesis": "../genesis.toml", "servers": servers, "sync": False}
+    return {"genesis": "../genesis.toml", "servers": [endpoint_text(server)], "sync": False}

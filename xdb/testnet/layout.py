@@ -3,12 +3,16 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from xdb.config.roles import Role
 from xdb.errors import ConfigError, CorruptFileError
 from xdb.testnet.process import ProcessId
 
 FORMAT = 1
+RELAY = "relay"
+MemberRole = Role | Literal["relay"]
+"""What a process does: a node's role, or passing on what nodes say to each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +20,9 @@ class Member:
     """One process of the network."""
 
     name: str
-    role: Role
-    id: str  # hexadecimal
-    address: str  # host:port
+    role: MemberRole
+    id: str  # hexadecimal; empty for a relay
+    address: str  # host:port where others reach it; empty for a relay, which has many
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ def write_plan(layout: Layout, members: tuple[Member, ...]) -> None:
 
 
 def read_plan(layout: Layout) -> tuple[Member, ...]:
-    """The members, the chain first; ConfigError when there is no network here."""
+    """The members in the order they start; ConfigError when there is no network here."""
     try:
         plan = json.loads(layout.plan.read_text())
     except FileNotFoundError as error:

@@ -4,25 +4,29 @@ import fcntl
 import os
 import shutil
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from xdb.config.roles import Role
 from xdb.errors import ConfigError, UnavailableError
 from xdb.model.ids import FileId
 from xdb.model.storage import ReplicaKey
 from xdb.ports.entropy import Entropy
 from xdb.runtime.entropy import SystemEntropy
-from xdb.testnet import process
-from xdb.testnet.layout import Layout, Member, read_plan, read_process, write_process
-from xdb.testnet.process import READY_FD, ProcessId, Starting
+from xdb.testnet import lifecycle, process
+from xdb.testnet.layout import (
+    RELAY,
+    Layout,
+    Member,
+    MemberRole,
+    read_plan,
+    read_process,
+)
+from xdb.testnet.partition import read_cut, set_cut
+from xdb.testnet.process import ProcessId
 
-READY_WITHIN = 60.0
-STOP_WITHIN = 15.0
-LOG_LINES = 5
+_STAGES = ({"relay"}, {"chain"}, {"storage", "owner"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +34,12 @@ class ProcessStatus:
     """One process as it is now."""
 
     name: str
-    role: Role
+    role: MemberRole
     id: str
     address: str
     pid: int | None  # None: not running
     paused: bool
+    cut: bool  # off from everybody
     log: Path
 
 
@@ -52,18 +57,21 @@ def start(directory: Path) -> list[ProcessStatus]:
     layout = Layout(directory)
     with _changing(layout):
         members = read_plan(layout)
-        for stage in (_of(members, {"chain"}), _of(members, {"storage", "owner"})):
-            _start_all(layout, [member for member in stage if not _is_running(layout, member)])
+        for roles in _STAGES:
+            stage = _of(members, roles)
+            stopped = [member for member in stage if not lifecycle.is_running(layout, member)]
+            lifecycle.start_all(layout, stopped)
     return status(directory)
 
 
 def status(directory: Path) -> list[ProcessStatus]:
-    """Every process of the network, the chain first."""
+    """Every process of the network, in the order they start."""
     layout = Layout(directory)
-    return [_status(layout, member) for member in read_plan(layout)]
+    cut = read_cut(layout.home(RELAY))
+    return [_status(layout, member, cut) for member in read_plan(layout)]
 
 
-def config_of(directory: Path, name: str, role: Role) -> Path:
+def config_of(directory: Path, name: str, role: MemberRole) -> Path:
     """The configuration of a member; ConfigError when it has another role."""
     layout = Layout(directory)
     member = _named(layout, name)
@@ -96,8 +104,8 @@ def restart(directory: Path, name: str) -> None:
     layout = Layout(directory)
     with _changing(layout):
         member = _named(layout, name)
-        _end(layout, member)
-        _start_all(layout, [member])
+        lifecycle.end(layout, member)
+        lifecycle.start_all(layout, [member])
 
 
 def corrupt(  # noqa: PLR0913  # which node, and what of it
@@ -131,32 +139,48 @@ def wipe(directory: Path, name: str, *, stay_down: bool = False) -> None:
     layout = Layout(directory)
     with _changing(layout):
         member = _storage(layout, name)
+        if not stay_down and name in read_cut(layout.home(RELAY)):
+            raise ConfigError(
+                f"{name} is cut off and could not fetch the chain: first `xdb-cli testnet heal "
+                f"{name}`, or let it stay down with --stay-down"
+            )
         started = read_process(layout, member.name)
         if started is not None:
             process.kill(started)
         damage.wipe(layout.data(member.name))
         if not stay_down:
-            _start_all(layout, [member])
+            lifecycle.start_all(layout, [member])
 
 
 def end(directory: Path, name: str) -> None:
     """Stops one process in order."""
     layout = Layout(directory)
     with _changing(layout):
-        _end(layout, _named(layout, name))
+        lifecycle.end(layout, _named(layout, name))
+
+
+def partition(directory: Path, name: str) -> None:
+    """Cuts a storage node off from everybody, both ways; it runs on. Needs a relay."""
+    _cut(Layout(directory), name, frozenset.union)
+
+
+def heal(directory: Path, name: str) -> None:
+    """Connects a storage node again that was cut off."""
+    _cut(Layout(directory), name, frozenset.difference)
 
 
 def stop(directory: Path) -> None:
-    """Stops everything that this testnet started; nodes first, then the chain."""
+    """Stops everything that this testnet started; nodes first, then the chain, then the relay."""
     layout = Layout(directory)
     with _changing(layout):
         members = read_plan(layout)
         # Nodes that stop say so on the chain.
-        for stage in (_of(members, {"storage", "owner"}), _of(members, {"chain"})):
+        for roles in reversed(_STAGES):
+            stage = _of(members, roles)
             for member in stage:
-                _ask(layout, member)
+                lifecycle.ask(layout, member)
             for member in stage:
-                _end(layout, member)
+                lifecycle.end(layout, member)
 
 
 def destroy(directory: Path) -> None:
@@ -185,50 +209,19 @@ def _storage(layout: Layout, name: str) -> Member:
     return member
 
 
-def _is_running(layout: Layout, member: Member) -> bool:
-    started = read_process(layout, member.name)
-    return started is not None and started.is_running
-
-
-def _start_all(layout: Layout, members: list[Member]) -> None:
-    starting = [(member, _start(layout, member)) for member in members]
-    failed = [member for member, child in starting if child.wait(READY_WITHIN) is None]
-    for member in failed:
-        _end(layout, member)
-    if failed:
-        raise UnavailableError(
-            "; ".join(
-                f"{member.name} did not start: {_last_words(layout, member)}" for member in failed
+def _cut(
+    layout: Layout, name: str, change: Callable[[frozenset[str], set[str]], frozenset[str]]
+) -> None:
+    with _changing(layout):
+        member = _storage(layout, name)
+        if not _of(read_plan(layout), {"relay"}):
+            raise ConfigError(
+                f"this testnet has no relay, without which {name} cannot be cut off: make another "
+                "network with `xdb-cli testnet up --relay`, or stop the node where it stands with "
+                f"`xdb-cli testnet pause {name}`"
             )
-        )
-
-
-def _start(layout: Layout, member: Member) -> Starting:
-    left = read_process(layout, member.name)
-    if left is not None:
-        process.kill(left)  # what a killed process left behind
-    command = [sys.executable, "-m", "xdb.node", member.role]
-    command += ["--config", str(layout.config(member)), "--ready-fd", str(READY_FD)]
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("XDB_")}
-    with process.undisturbed():  # nothing that was started goes unrecorded
-        child = Starting(command, layout.log(member.name), environment)
-        write_process(layout, member.name, child.id)
-    return child
-
-
-def _ask(layout: Layout, member: Member) -> None:
-    started = read_process(layout, member.name)
-    if started is not None:
-        process.send(started, signal.SIGCONT)
-        process.send(started, signal.SIGTERM)
-
-
-def _end(layout: Layout, member: Member) -> None:
-    started = read_process(layout, member.name)
-    if started is not None:
-        process.send(started, signal.SIGCONT)
-        process.end(started, STOP_WITHIN)
-        layout.process(member.name).unlink()
+        home = layout.home(RELAY)
+        set_cut(home, change(read_cut(home), {member.name}))
 
 
 def _reach(layout: Layout, name: str, action: Callable[[ProcessId], bool]) -> None:
@@ -237,7 +230,7 @@ def _reach(layout: Layout, name: str, action: Callable[[ProcessId], bool]) -> No
         raise UnavailableError(f"{name} does not run; start it with: xdb-cli testnet up")
 
 
-def _status(layout: Layout, member: Member) -> ProcessStatus:
+def _status(layout: Layout, member: Member, cut: frozenset[str]) -> ProcessStatus:
     started = read_process(layout, member.name)
     running = started is not None and started.is_running
     return ProcessStatus(
@@ -247,14 +240,9 @@ def _status(layout: Layout, member: Member) -> ProcessStatus:
         address=member.address,
         pid=started.pid if started is not None and running else None,
         paused=started is not None and started.is_paused,
+        cut=member.name in cut,
         log=layout.log(member.name),
     )
-
-
-def _last_words(layout: Layout, member: Member) -> str:
-    log = layout.log(member.name)
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    return " / ".join(lines[-LOG_LINES:]) or f"it said nothing; see {log}"
 
 
 @contextmanager

@@ -1,12 +1,16 @@
 """Verbs that break a network, as far as they need no processes."""
 
+from pathlib import Path
+
 import pytest
 
+from xdb.cli.testnet import _state
 from xdb.core.merkle import replica_root
 from xdb.store.formats import path_of, prologue, replica_header
 from xdb.testing.box import LEAF, ref, sealed
 from xdb.testnet.create import Options, create
 from xdb.testnet.layout import Layout
+from xdb.testnet.network import ProcessStatus
 
 
 def make(directory, **options):
@@ -76,3 +80,42 @@ def test_wipe_keeps_who_the_node_is(shell, net, replica):
     assert not replica.exists()
     assert (net.data("node-1") / "certificate.pem").read_text() == "made at the first start"
     assert {path: path.read_bytes() for path in net.home("node-1").glob("*.*")} == kept
+
+
+@pytest.mark.parametrize("verb", ["partition", "heal"])
+def test_cutting_off_without_a_relay_says_what_to_do(shell, net, verb):
+    done = shell.run("testnet", verb, "node-1", "-d", net.directory)
+    assert done.code == 9
+    said = " ".join(done.err.split())
+    assert "`xdb-cli testnet up --relay`" in said
+    assert "`xdb-cli testnet pause node-1`" in said
+
+
+def test_status_of_a_relay(shell, tmp_path):
+    net = make(tmp_path / "net", relay=True)
+    (net.home("relay") / "cut.json").write_text('["node-2"]')
+    processes = shell("testnet", "status", "-d", net.directory, "--json").json["processes"]
+    assert [(each["name"], each["cut"]) for each in processes] == [
+        ("relay", False),
+        ("chain", False),
+        ("node-1", False),
+        ("node-2", True),
+        ("owner", False),
+    ]
+    line = shell("testnet", "status", "-d", net.directory).out.splitlines()[1]
+    assert line.split() == ["relay", "relay", "stopped", "-", "-", "-"]
+
+
+@pytest.mark.parametrize(
+    ("pid", "paused", "cut", "state"),
+    [
+        (None, False, True, "stopped"),
+        (1, False, False, "running"),
+        (1, True, False, "paused"),
+        (1, False, True, "cut off"),
+        (1, True, True, "paused, cut off"),
+    ],
+)
+def test_state(pid, paused, cut, state):
+    process = ProcessStatus("n", "storage", "", "", pid, paused, cut, Path())
+    assert _state(process) == state

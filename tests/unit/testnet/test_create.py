@@ -1,3 +1,4 @@
+import json
 import stat
 import tomllib
 
@@ -8,12 +9,13 @@ from xdb.client.context import read_context
 from xdb.config.roles import kind_of
 from xdb.config.sections import KeyConfig
 from xdb.config.source import load
-from xdb.errors import ConfigError, CorruptFileError
+from xdb.errors import ConfigError, CorruptFileError, UnavailableError
 from xdb.node.daemons import chain
 from xdb.node.machine import open_key
 from xdb.testnet import network
 from xdb.testnet.create import Options, create
 from xdb.testnet.layout import Layout, read_plan
+from xdb.testnet.relay import Way, read_ways
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +113,62 @@ def test_damaged_plan(tmp_path):
 def test_unknown_member(net):
     with pytest.raises(ConfigError, match="no process 'node-9' in this testnet; there are chain"):
         network.kill(net.directory, "node-9")
+
+
+# ---------------------------------------------------------------- with a relay
+
+
+@pytest.fixture(scope="module")
+def relayed(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("testnet") / "relayed"
+    create(directory, Options(nodes=2, relay=True))
+    return Layout(directory)
+
+
+def test_the_relay_stands_between(relayed):
+    """Between every storage node and everybody else."""
+    members = {member.name: member for member in read_plan(relayed)}
+    assert list(members) == ["relay", "chain", "node-1", "node-2", "owner"]
+    owner = load(kind_of("owner"), relayed.config(members["owner"]), {})
+    (server,) = owner.chain.endpoints
+    assert server.address == members["chain"].address
+    ways = read_ways(relayed.config(members["relay"]))
+    assert len({way.listen for way in ways} | {way.target for way in ways}) == 7
+    for name in ("node-1", "node-2"):
+        config = load(kind_of("storage"), relayed.config(members[name]), {})
+        assert config.server.address == members[name].address
+        (outwards,) = config.chain.endpoints
+        assert outwards.certificate == server.certificate
+        assert [way for way in ways if way.node == name] == [
+            Way(name, config.server.address, config.server.listen),
+            Way(name, outwards.address, server.address),
+        ]
+
+
+def test_cut_off_is_what_the_relay_is_told(relayed):
+    for told in (["node-2"], []):
+        (relayed.home("relay") / "cut.json").write_text(json.dumps(told))
+        cut = {process.name for process in network.status(relayed.directory) if process.cut}
+        assert cut == set(told)
+
+
+def test_cutting_off_needs_a_relay_that_answers(net, relayed):
+    with pytest.raises(ConfigError, match=r"no relay.*testnet up --relay.*testnet pause node-1"):
+        network.partition(net.directory, "node-1")
+    with pytest.raises(ConfigError, match="chain is no storage node; choose one of node-1, node-2"):
+        network.partition(relayed.directory, "chain")
+    with pytest.raises(UnavailableError, match="the relay does not answer"):
+        network.partition(relayed.directory, "node-1")
+    with pytest.raises(UnavailableError, match="the relay does not answer"):
+        network.heal(relayed.directory, "node-1")
+
+
+def test_a_node_that_is_cut_off_is_not_wiped_to_be_started(relayed):
+    (relayed.home("relay") / "cut.json").write_text('["node-1"]')
+    kept = relayed.data("node-1") / "kept"
+    kept.touch()
+    with pytest.raises(ConfigError, match=r"testnet heal node-1`.*--stay-down"):
+        network.wipe(relayed.directory, "node-1")
+    assert kept.exists()
+    network.wipe(relayed.directory, "node-1", stay_down=True)
+    assert not kept.exists()
