@@ -4,10 +4,22 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from xdb.core.migration import MigrationConfig
 from xdb.model.calls import RevealSeed
 from xdb.model.ids import NodeId
 from xdb.model.registry import Parameters
+from xdb.model.storage import ReplicaKey
+from xdb.runtime.logging import logger
 from xdb.services.answering import Answering
+from xdb.services.auditing import Auditing
+from xdb.services.health.book import HealthBook
+from xdb.services.observations import Observations
+from xdb.services.repair.planning import Planner
+from xdb.services.surrender import Surrendering
+from xdb.store.kv_memory import MemoryKeyValue
+from xdb.tasks.auditor import AuditorTask
+from xdb.tasks.health import HealthTask
+from xdb.tasks.migrator import MigratorReport, MigratorTask
 from xdb.tasks.prover import ProverReport, ProverTask
 from xdb.testing.audits import preimage
 from xdb.testing.compute import InlineCompute
@@ -19,11 +31,45 @@ EPOCH = 3600
 
 @dataclass
 class Living:
-    """The network, its owner's services, and what provers reported last."""
+    """The network, its owner's services and tasks, and what provers reported last.
+
+    What the owner has seen is kept in `kv`; `restart_owner` takes it up again.
+    """
 
     net: Network
     bench: OwnerBench
+    config: MigrationConfig = field(default_factory=lambda: MigrationConfig(grace=0.0))
+    kv: MemoryKeyValue = field(default_factory=MemoryKeyValue)
     reports: dict[NodeId, ProverReport] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Wires the owner's tasks."""
+        self.restart_owner()
+
+    def restart_owner(self) -> None:
+        """The owner's tasks anew, with what was kept."""
+        net, owner, log = self.net, self.net.owner.address, logger("living")
+        survey = self.bench.survey
+        self.observations, self.book = Observations(self.kv), HealthBook(self.kv)
+        survey.probed = self.observations
+        peers = self.bench.peers or net.peers()
+        self.auditing = Auditing(owner, net.index, peers, self.observations, net.entropy, leaves=4)
+        self.auditor = AuditorTask(owner, net.index, self.auditing, survey, log)
+        self.health = HealthTask(owner, net.index, self.observations, self.book, net.clock, log)
+        self.planner = Planner(
+            owner, net.index, self.observations, self.book, survey, net.clock, self.config
+        )
+        self.migrator = MigratorTask(
+            self.planner, self.bench.repairer, self.observations, survey, log
+        )
+
+    async def care(self) -> MigratorReport:
+        """One cycle of the owner's tasks."""
+        await self.bench.run(self.auditor.run_once())
+        await self.health.run_once()
+        report: MigratorReport = await self.bench.run(self.migrator.run_once())
+        await self.health.run_once()
+        return report
 
     @property
     def epoch(self) -> int:
@@ -57,11 +103,27 @@ class Living:
             if member.up:
                 self.reports[node] = await self.prover(node).run_once()
 
+    async def scrub(self) -> None:
+        """Every member that is up re-hashes all it has, and gives up what was not restored."""
+        net = self.net
+        for node, member in net.members.items():
+            if not member.up:
+                continue
+            store = member.custody.store
+            for part in list(store.catalog.parts()):
+                if part.piece is None:
+                    await store.verify_manifest(part.file, part.slot)
+                else:
+                    await store.verify(ReplicaKey(part.file, part.slot, part.piece))
+            registry = net.chain.registry(member.key, net.entropy)
+            await Surrendering(node, net.index, store, registry, net.clock, EPOCH).run_once()
+
     async def epochs(self, count: int = 1) -> None:
         """Whole epochs in which everybody does its duty."""
         for _ in range(count):
             await self.begin_epoch()
             await self.prove()
+            await self.scrub()
 
 
 def living_parameters(**changes: int) -> Parameters:
