@@ -12,6 +12,7 @@ from xdb.client import messages
 from xdb.client.context import Context, find_context, read_context
 from xdb.client.directory import DirectoryProgress, DirectoryResult
 from xdb.client.download import Download, Range
+from xdb.client.health import Audits, HealthOf, Migrations
 from xdb.client.keys import open_key
 from xdb.client.messages import seconds
 from xdb.client.namespaces import Namespaces
@@ -81,6 +82,8 @@ class Client:
         self._uploads = Uploads(self._owner)
         self.namespaces = Namespaces(self._owner)
         self.nodes = Nodes(self._owner)
+        self.health, self.audits = HealthOf(self._owner), Audits(self._owner)
+        self.migrations = Migrations(self._owner)
 
     @classmethod
     @asynccontextmanager

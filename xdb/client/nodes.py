@@ -32,7 +32,7 @@ class Nodes:
 
     async def info(self, node: bytes) -> NodeInfo:
         """One node, asked by the owner node whether it answers and how much room it has."""
-        request = owner_pb2.NodeRef(node=_checked(node))
+        request = owner_pb2.NodeRef(node=checked(node))
         return await self.owner.ask(
             f"{NODES}Info", request, owner_pb2.NodeInfo, messages.asked_node
         )
@@ -43,7 +43,7 @@ class Nodes:
             raise InvalidRequestError("a node's tasks or the chain's? ask for one of them")
         request = owner_pb2.TasksOf()
         if node is not None:
-            request.node = _checked(node)
+            request.node = checked(node)
         elif chain:
             request.chain = True
         return await self.owner.ask(
@@ -51,7 +51,8 @@ class Nodes:
         )
 
 
-def _checked(node: bytes) -> bytes:
+def checked(node: bytes) -> bytes:
+    """An id of a node; InvalidRequestError for anything else."""
     if len(node) != WIDTHS[NodeId]:
         raise InvalidRequestError(f"a node's id has {WIDTHS[NodeId]} bytes, not {len(node)}")
     return node

@@ -19,6 +19,9 @@ R = TypeVar("R")
 FILES = "/xdb.v1.FileService/"
 NAMESPACES = "/xdb.v1.NamespaceService/"
 NODES = "/xdb.v1.NodeService/"
+HEALTH = "/xdb.v1.HealthService/"
+MIGRATIONS = "/xdb.v1.MigrationService/"
+AUDITS = "/xdb.v1.AuditService/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +42,15 @@ class Owner:
         return understand(convert, answer)
 
     async def tell(
-        self, method: str, request: Message, reply: type[M], convert: Callable[[M], R]
+        self,
+        method: str,
+        request: Message,
+        reply: type[M],
+        convert: Callable[[M], R],
+        patience: float | None = None,
     ) -> R:
         """One change. After TimeoutExpiredError it may have taken effect or not."""
-        answer = await self.party.ask(method, request, reply, self.patience)
+        answer = await self.party.ask(method, request, reply, patience or self.patience)
         return understand(convert, answer)
 
     async def follow(

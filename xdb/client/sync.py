@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterat
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from threading import Thread
 from typing import Any, BinaryIO, Self, TypeVar, Unpack
 
 from xdb.client import client as asynchronous
 from xdb.client.context import Context
 from xdb.client.directory import DirectoryProgress, DirectoryResult
+from xdb.client.loop import Loop
 from xdb.client.options import Expiry, UploadOptions
 from xdb.client.records import (
     Downloaded,
@@ -32,43 +32,10 @@ from xdb.client.records import (
 )
 from xdb.client.refs import Ref
 from xdb.client.source import Uploadable
+from xdb.client.sync_health import Audits, HealthOf, Migrations
 from xdb.model.registry import Redundancy
 
 T = TypeVar("T")
-
-
-class Loop:
-    """An event loop in a thread."""
-
-    def __init__(self) -> None:
-        self._runner = asyncio.Runner()
-        self._loop = self._runner.get_loop()
-        self._thread = Thread(target=self._loop.run_forever, name="xdb-client", daemon=True)
-        self._thread.start()
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of `work`, which is cancelled when the waiting is interrupted."""
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()
-            raise
-
-    def iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
-        """The items, one by one."""
-        end = object()
-        try:
-            while (item := self.run(_next(items, end))) is not end:
-                yield item  # type: ignore[misc]  # the end is no item
-        finally:
-            self.run(_close(items))
-
-    def close(self) -> None:
-        """Ends what still runs, and the thread."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._runner.close()
 
 
 class Client:
@@ -79,6 +46,9 @@ class Client:
         self._loop = loop
         self.namespaces = Namespaces(client, loop)
         self.nodes = Nodes(client, loop)
+        self.health = HealthOf(client, loop)
+        self.migrations = Migrations(client, loop)
+        self.audits = Audits(client, loop)
 
     @classmethod
     @contextmanager
@@ -266,16 +236,6 @@ class Nodes:
     def tasks(self, node: bytes | None = None, *, chain: bool = False) -> TaskListing:
         """See `xdb.client.nodes.Nodes.tasks`."""
         return self._loop.run(self._nodes.tasks(node, chain=chain))
-
-
-async def _next(items: AsyncIterator[T], end: object) -> T | object:
-    return await anext(items, end)
-
-
-async def _close(items: AsyncIterator[Any]) -> None:
-    close = getattr(items, "aclose", None)
-    if close is not None:
-        await close()
 
 
 def _asynchronous(source: Uploadable | Iterable[bytes]) -> Uploadable:

@@ -91,7 +91,9 @@ async def open_owner(ports: OwnerPorts, settings: OwnerSettings) -> OwnerNode:
         ),
         verification=Verification(opener, ports.compute),
         catalog=catalog,
-        namespaces=Namespaces(key.address, index, key, registry, survey, catalog, entropy),
+        namespaces=Namespaces(
+            key.address, index, key, registry, survey, catalog, entropy, care.viewpoint
+        ),
         care=care,
         tasks=_tasks(ports, settings, care, JournalTask(index, journal)),
     )

@@ -9,6 +9,7 @@ from xdb.runtime.periodic import Periodic
 from xdb.services.auditing import Auditing
 from xdb.services.candidates import NodeSurvey
 from xdb.services.health.book import HealthBook
+from xdb.services.health.look import Viewpoint
 from xdb.services.observations import Observations
 from xdb.services.opening import Opener
 from xdb.services.repair.job import RepairConfig
@@ -43,6 +44,7 @@ class Care:
     """Probes, health and repair of one owner's files."""
 
     observations: Observations
+    viewpoint: Viewpoint
     book: HealthBook
     planner: Planner
     auditor: AuditorTask
@@ -54,7 +56,10 @@ class Care:
         clock, entropy, log = ports.clock, ports.entropy.stream("care"), ports.log
         return (
             Periodic("auditor", self.auditor.run_once, paces.auditor, clock, entropy, log),
-            Periodic("health", self.health.run_once, paces.health, clock, entropy, log),
+            # at once: until then nobody can tell how the whole is
+            Periodic(
+                "health", self.health.run_once, paces.health, clock, entropy, log, at_once=True
+            ),
             Periodic("migrator", self.migrator.run_once, paces.migrator, clock, entropy, log),
         )
 
@@ -89,6 +94,7 @@ def take_care(
     )
     return Care(
         observations=observations,
+        viewpoint=Viewpoint(index, observations),
         book=book,
         planner=planner,
         auditor=AuditorTask(owner, index, auditing, survey, log),

@@ -102,6 +102,27 @@ HEALTH_RED: Health.ValueType  # 3
 HEALTH_LOST: Health.ValueType  # 4
 Global___Health: _TypeAlias = Health  # noqa: Y015
 
+class _HealthKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _HealthKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HealthKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    HEALTH_KIND_UNSPECIFIED: _HealthKind.ValueType  # 0
+    HEALTH_KIND_NODE: _HealthKind.ValueType  # 1
+    HEALTH_KIND_FILE: _HealthKind.ValueType  # 2
+    HEALTH_KIND_NAMESPACE: _HealthKind.ValueType  # 3
+    HEALTH_KIND_SYSTEM: _HealthKind.ValueType  # 4
+
+class HealthKind(_HealthKind, metaclass=_HealthKindEnumTypeWrapper): ...
+
+HEALTH_KIND_UNSPECIFIED: HealthKind.ValueType  # 0
+HEALTH_KIND_NODE: HealthKind.ValueType  # 1
+HEALTH_KIND_FILE: HealthKind.ValueType  # 2
+HEALTH_KIND_NAMESPACE: HealthKind.ValueType  # 3
+HEALTH_KIND_SYSTEM: HealthKind.ValueType  # 4
+Global___HealthKind: _TypeAlias = HealthKind  # noqa: Y015
+
 @_typing.final
 class UploadHeader(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
@@ -1155,3 +1176,741 @@ class OwnerStatus(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OwnerStatus: _TypeAlias = OwnerStatus  # noqa: Y015
+
+@_typing.final
+class Standing(_message.Message):
+    """---------------------------------------------------------------- health"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLOUR_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    REMEDY_FIELD_NUMBER: _builtins.int
+    colour: Global___Health.ValueType
+    cause: _builtins.str
+    remedy: _builtins.str
+    def __init__(
+        self,
+        *,
+        colour: Global___Health.ValueType = ...,
+        cause: _builtins.str = ...,
+        remedy: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "colour", b"colour", "remedy", b"remedy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Standing: _TypeAlias = Standing  # noqa: Y015
+
+@_typing.final
+class HealthCounts(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GREEN_FIELD_NUMBER: _builtins.int
+    YELLOW_FIELD_NUMBER: _builtins.int
+    RED_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
+    green: _builtins.int
+    yellow: _builtins.int
+    red: _builtins.int
+    lost: _builtins.int
+    def __init__(
+        self,
+        *,
+        green: _builtins.int = ...,
+        yellow: _builtins.int = ...,
+        red: _builtins.int = ...,
+        lost: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["green", b"green", "lost", b"lost", "red", b"red", "yellow", b"yellow"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HealthCounts: _TypeAlias = HealthCounts  # noqa: Y015
+
+@_typing.final
+class Ailing(_message.Message):
+    """Something that is not green. The name is that of a file or namespace, or a node's address."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    STANDING_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    kind: Global___HealthKind.ValueType
+    id: _builtins.bytes
+    name: _builtins.str
+    since: _builtins.int
+    """chain time at which it took its colour"""
+    @_builtins.property
+    def standing(self) -> Global___Standing: ...
+    def __init__(
+        self,
+        *,
+        kind: Global___HealthKind.ValueType = ...,
+        id: _builtins.bytes = ...,
+        name: _builtins.str = ...,
+        standing: Global___Standing | None = ...,
+        since: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["standing", b"standing"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "kind", b"kind", "name", b"name", "since", b"since", "standing", b"standing"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Ailing: _TypeAlias = Ailing  # noqa: Y015
+
+@_typing.final
+class SystemRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SystemRequest: _TypeAlias = SystemRequest  # noqa: Y015
+
+@_typing.final
+class SystemHealth(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STANDING_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    NODES_FIELD_NUMBER: _builtins.int
+    WORST_FILES_FIELD_NUMBER: _builtins.int
+    WORST_NODES_FIELD_NUMBER: _builtins.int
+    as_of: _builtins.int
+    """chain time of the look"""
+    @_builtins.property
+    def standing(self) -> Global___Standing: ...
+    @_builtins.property
+    def files(self) -> Global___HealthCounts: ...
+    @_builtins.property
+    def nodes(self) -> Global___HealthCounts: ...
+    @_builtins.property
+    def worst_files(self) -> _containers.RepeatedCompositeFieldContainer[Global___Ailing]:
+        """the worst first; not all when there are many"""
+
+    @_builtins.property
+    def worst_nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Ailing]: ...
+    def __init__(
+        self,
+        *,
+        standing: Global___Standing | None = ...,
+        as_of: _builtins.int = ...,
+        files: Global___HealthCounts | None = ...,
+        nodes: Global___HealthCounts | None = ...,
+        worst_files: _abc.Iterable[Global___Ailing] | None = ...,
+        worst_nodes: _abc.Iterable[Global___Ailing] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "nodes", b"nodes", "standing", b"standing"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "files", b"files", "nodes", b"nodes", "standing", b"standing", "worst_files", b"worst_files", "worst_nodes", b"worst_nodes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SystemHealth: _TypeAlias = SystemHealth  # noqa: Y015
+
+@_typing.final
+class NamespaceHealth(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STANDING_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    WORST_FILES_FIELD_NUMBER: _builtins.int
+    as_of: _builtins.int
+    @_builtins.property
+    def standing(self) -> Global___Standing: ...
+    @_builtins.property
+    def files(self) -> Global___HealthCounts: ...
+    @_builtins.property
+    def worst_files(self) -> _containers.RepeatedCompositeFieldContainer[Global___Ailing]: ...
+    def __init__(
+        self,
+        *,
+        standing: Global___Standing | None = ...,
+        as_of: _builtins.int = ...,
+        files: Global___HealthCounts | None = ...,
+        worst_files: _abc.Iterable[Global___Ailing] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "standing", b"standing"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "files", b"files", "standing", b"standing", "worst_files", b"worst_files"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NamespaceHealth: _TypeAlias = NamespaceHealth  # noqa: Y015
+
+@_typing.final
+class HealthTrigger(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    SENTENCE_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """lost, left, damaged, silent, missed, draining"""
+    since: _builtins.int
+    sentence: _builtins.str
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        since: _builtins.int = ...,
+        sentence: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "sentence", b"sentence", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HealthTrigger: _TypeAlias = HealthTrigger  # noqa: Y015
+
+@_typing.final
+class NodeHealth(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    STANDING_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    PROVED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    MISSED_FIELD_NUMBER: _builtins.int
+    HEARTBEATS_FIELD_NUMBER: _builtins.int
+    EXPECTED_FIELD_NUMBER: _builtins.int
+    TRIGGERS_FIELD_NUMBER: _builtins.int
+    PROBED_FIELD_NUMBER: _builtins.int
+    ANSWERED_FIELD_NUMBER: _builtins.int
+    PROBE_FIELD_NUMBER: _builtins.int
+    node: _builtins.bytes
+    address: _builtins.str
+    state: _registry_pb2.NodeState.ValueType
+    since: _builtins.int
+    """0 while it is green"""
+    as_of: _builtins.int
+    score: _builtins.int
+    """millionths"""
+    proved: _builtins.int
+    """epochs of the health window"""
+    failed: _builtins.int
+    missed: _builtins.int
+    heartbeats: _builtins.int
+    expected: _builtins.int
+    probed: _builtins.int
+    """chain time of the last probe, 0 before the first"""
+    answered: _builtins.bool
+    probe: _builtins.str
+    """what was wrong with it"""
+    @_builtins.property
+    def standing(self) -> Global___Standing:
+        """not set once it has left"""
+
+    @_builtins.property
+    def triggers(self) -> _containers.RepeatedCompositeFieldContainer[Global___HealthTrigger]: ...
+    def __init__(
+        self,
+        *,
+        node: _builtins.bytes = ...,
+        address: _builtins.str = ...,
+        state: _registry_pb2.NodeState.ValueType = ...,
+        standing: Global___Standing | None = ...,
+        since: _builtins.int = ...,
+        as_of: _builtins.int = ...,
+        score: _builtins.int = ...,
+        proved: _builtins.int = ...,
+        failed: _builtins.int = ...,
+        missed: _builtins.int = ...,
+        heartbeats: _builtins.int = ...,
+        expected: _builtins.int = ...,
+        triggers: _abc.Iterable[Global___HealthTrigger] | None = ...,
+        probed: _builtins.int = ...,
+        answered: _builtins.bool = ...,
+        probe: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["standing", b"standing"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "answered", b"answered", "as_of", b"as_of", "expected", b"expected", "failed", b"failed", "heartbeats", b"heartbeats", "missed", b"missed", "node", b"node", "probe", b"probe", "probed", b"probed", "proved", b"proved", "score", b"score", "since", b"since", "standing", b"standing", "state", b"state", "triggers", b"triggers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NodeHealth: _TypeAlias = NodeHealth  # noqa: Y015
+
+@_typing.final
+class SlotHealth(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SLOT_FIELD_NUMBER: _builtins.int
+    NODE_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    GOOD_FIELD_NUMBER: _builtins.int
+    TRIGGERS_FIELD_NUMBER: _builtins.int
+    slot: _builtins.int
+    node: _builtins.bytes
+    address: _builtins.str
+    good: _builtins.bool
+    @_builtins.property
+    def triggers(self) -> _containers.RepeatedCompositeFieldContainer[Global___HealthTrigger]: ...
+    def __init__(
+        self,
+        *,
+        slot: _builtins.int = ...,
+        node: _builtins.bytes = ...,
+        address: _builtins.str = ...,
+        good: _builtins.bool = ...,
+        triggers: _abc.Iterable[Global___HealthTrigger] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "good", b"good", "node", b"node", "slot", b"slot", "triggers", b"triggers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SlotHealth: _TypeAlias = SlotHealth  # noqa: Y015
+
+@_typing.final
+class FileHealth(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_FIELD_NUMBER: _builtins.int
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    STANDING_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    GOOD_FIELD_NUMBER: _builtins.int
+    WANTED_FIELD_NUMBER: _builtins.int
+    REQUIRED_FIELD_NUMBER: _builtins.int
+    SLOTS_FIELD_NUMBER: _builtins.int
+    file: _builtins.bytes
+    namespace: _builtins.str
+    name: _builtins.str
+    since: _builtins.int
+    as_of: _builtins.int
+    good: _builtins.int
+    wanted: _builtins.int
+    """slots that should be good"""
+    required: _builtins.int
+    """slots without which it cannot be read"""
+    @_builtins.property
+    def standing(self) -> Global___Standing: ...
+    @_builtins.property
+    def slots(self) -> _containers.RepeatedCompositeFieldContainer[Global___SlotHealth]: ...
+    def __init__(
+        self,
+        *,
+        file: _builtins.bytes = ...,
+        namespace: _builtins.str = ...,
+        name: _builtins.str = ...,
+        standing: Global___Standing | None = ...,
+        since: _builtins.int = ...,
+        as_of: _builtins.int = ...,
+        good: _builtins.int = ...,
+        wanted: _builtins.int = ...,
+        required: _builtins.int = ...,
+        slots: _abc.Iterable[Global___SlotHealth] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["standing", b"standing"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "file", b"file", "good", b"good", "name", b"name", "namespace", b"namespace", "required", b"required", "since", b"since", "slots", b"slots", "standing", b"standing", "wanted", b"wanted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FileHealth: _TypeAlias = FileHealth  # noqa: Y015
+
+@_typing.final
+class HealthEventsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    FROM_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    kind: Global___HealthKind.ValueType
+    """unspecified: all"""
+    id: _builtins.bytes
+    """empty: all of the kind"""
+    until: _builtins.int
+    """0: no end"""
+    limit: _builtins.int
+    cursor: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        kind: Global___HealthKind.ValueType = ...,
+        id: _builtins.bytes = ...,
+        until: _builtins.int = ...,
+        limit: _builtins.int = ...,
+        cursor: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "from", b"from", "id", b"id", "kind", b"kind", "limit", b"limit", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HealthEventsRequest: _TypeAlias = HealthEventsRequest  # noqa: Y015
+
+@_typing.final
+class HealthEvent(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    REMEDY_FIELD_NUMBER: _builtins.int
+    time: _builtins.int
+    kind: Global___HealthKind.ValueType
+    id: _builtins.bytes
+    name: _builtins.str
+    before: Global___Health.ValueType
+    after: Global___Health.ValueType
+    cause: _builtins.str
+    remedy: _builtins.str
+    def __init__(
+        self,
+        *,
+        time: _builtins.int = ...,
+        kind: Global___HealthKind.ValueType = ...,
+        id: _builtins.bytes = ...,
+        name: _builtins.str = ...,
+        before: Global___Health.ValueType = ...,
+        after: Global___Health.ValueType = ...,
+        cause: _builtins.str = ...,
+        remedy: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "cause", b"cause", "id", b"id", "kind", b"kind", "name", b"name", "remedy", b"remedy", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HealthEvent: _TypeAlias = HealthEvent  # noqa: Y015
+
+@_typing.final
+class HealthEventsReply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    next: _builtins.bytes
+    """empty at the end; a page may be short before that"""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___HealthEvent]: ...
+    def __init__(
+        self,
+        *,
+        events: _abc.Iterable[Global___HealthEvent] | None = ...,
+        next: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "next", b"next"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HealthEventsReply: _TypeAlias = HealthEventsReply  # noqa: Y015
+
+@_typing.final
+class PlanRequest(_message.Message):
+    """---------------------------------------------------------------- repair"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanRequest: _TypeAlias = PlanRequest  # noqa: Y015
+
+@_typing.final
+class PlannedStep(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTION_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    SLOT_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    SENTENCE_FIELD_NUMBER: _builtins.int
+    action: _builtins.str
+    """restore, move, handover, extend, shrink"""
+    file: _builtins.bytes
+    slot: _builtins.int
+    source: _builtins.bytes
+    """empty for extend"""
+    target: _builtins.bytes
+    size: _builtins.int
+    """bytes that the target receives"""
+    sentence: _builtins.str
+    def __init__(
+        self,
+        *,
+        action: _builtins.str = ...,
+        file: _builtins.bytes = ...,
+        slot: _builtins.int = ...,
+        source: _builtins.bytes = ...,
+        target: _builtins.bytes = ...,
+        size: _builtins.int = ...,
+        sentence: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "file", b"file", "sentence", b"sentence", "size", b"size", "slot", b"slot", "source", b"source", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlannedStep: _TypeAlias = PlannedStep  # noqa: Y015
+
+@_typing.final
+class DeferredSlot(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_FIELD_NUMBER: _builtins.int
+    SLOT_FIELD_NUMBER: _builtins.int
+    HOLD_FIELD_NUMBER: _builtins.int
+    SENTENCE_FIELD_NUMBER: _builtins.int
+    file: _builtins.bytes
+    slot: _builtins.int
+    """0: the file as a whole"""
+    hold: _builtins.str
+    sentence: _builtins.str
+    def __init__(
+        self,
+        *,
+        file: _builtins.bytes = ...,
+        slot: _builtins.int = ...,
+        hold: _builtins.str = ...,
+        sentence: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "hold", b"hold", "sentence", b"sentence", "slot", b"slot"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeferredSlot: _TypeAlias = DeferredSlot  # noqa: Y015
+
+@_typing.final
+class PlanReply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEPS_FIELD_NUMBER: _builtins.int
+    DEFERRED_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    waiting: _builtins.int
+    """all that wait"""
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedStep]:
+        """in the order in which they are taken"""
+
+    @_builtins.property
+    def deferred(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeferredSlot]:
+        """the first of them"""
+
+    def __init__(
+        self,
+        *,
+        steps: _abc.Iterable[Global___PlannedStep] | None = ...,
+        deferred: _abc.Iterable[Global___DeferredSlot] | None = ...,
+        waiting: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deferred", b"deferred", "steps", b"steps", "waiting", b"waiting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanReply: _TypeAlias = PlanReply  # noqa: Y015
+
+@_typing.final
+class RunMigrationRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunMigrationRequest: _TypeAlias = RunMigrationRequest  # noqa: Y015
+
+@_typing.final
+class MigrationReport(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESTORED_FIELD_NUMBER: _builtins.int
+    MOVED_FIELD_NUMBER: _builtins.int
+    HANDED_OVER_FIELD_NUMBER: _builtins.int
+    EXTENDED_FIELD_NUMBER: _builtins.int
+    SHRUNK_FIELD_NUMBER: _builtins.int
+    OUT_OF_DATE_FIELD_NUMBER: _builtins.int
+    DEFERRED_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    restored: _builtins.int
+    moved: _builtins.int
+    handed_over: _builtins.int
+    extended: _builtins.int
+    shrunk: _builtins.int
+    out_of_date: _builtins.int
+    deferred: _builtins.int
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        restored: _builtins.int = ...,
+        moved: _builtins.int = ...,
+        handed_over: _builtins.int = ...,
+        extended: _builtins.int = ...,
+        shrunk: _builtins.int = ...,
+        out_of_date: _builtins.int = ...,
+        deferred: _builtins.int = ...,
+        problems: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deferred", b"deferred", "extended", b"extended", "handed_over", b"handed_over", "moved", b"moved", "out_of_date", b"out_of_date", "problems", b"problems", "restored", b"restored", "shrunk", b"shrunk"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MigrationReport: _TypeAlias = MigrationReport  # noqa: Y015
+
+@_typing.final
+class RunAuditRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    node: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        node: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["node", b"node"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunAuditRequest: _TypeAlias = RunAuditRequest  # noqa: Y015
+
+@_typing.final
+class DamagedSlot(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_FIELD_NUMBER: _builtins.int
+    SLOT_FIELD_NUMBER: _builtins.int
+    file: _builtins.bytes
+    slot: _builtins.int
+    def __init__(
+        self,
+        *,
+        file: _builtins.bytes = ...,
+        slot: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "slot", b"slot"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DamagedSlot: _TypeAlias = DamagedSlot  # noqa: Y015
+
+@_typing.final
+class AuditFinding(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    ANSWERED_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    RIGHT_FIELD_NUMBER: _builtins.int
+    WRONG_FIELD_NUMBER: _builtins.int
+    DAMAGED_FIELD_NUMBER: _builtins.int
+    node: _builtins.bytes
+    answered: _builtins.bool
+    text: _builtins.str
+    """what was wrong"""
+    right: _builtins.int
+    """leaves"""
+    wrong: _builtins.int
+    @_builtins.property
+    def damaged(self) -> _containers.RepeatedCompositeFieldContainer[Global___DamagedSlot]: ...
+    def __init__(
+        self,
+        *,
+        node: _builtins.bytes = ...,
+        answered: _builtins.bool = ...,
+        text: _builtins.str = ...,
+        right: _builtins.int = ...,
+        wrong: _builtins.int = ...,
+        damaged: _abc.Iterable[Global___DamagedSlot] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "damaged", b"damaged", "node", b"node", "right", b"right", "text", b"text", "wrong", b"wrong"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditFinding: _TypeAlias = AuditFinding  # noqa: Y015
+
+@_typing.final
+class AuditReport(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    note: _builtins.str
+    """why silences do not count"""
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditFinding]: ...
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        findings: _abc.Iterable[Global___AuditFinding] | None = ...,
+        note: _builtins.str = ...,
+        problems: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["findings", b"findings", "note", b"note", "problems", b"problems"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditReport: _TypeAlias = AuditReport  # noqa: Y015

@@ -890,3 +890,440 @@ class NodeService:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class HealthServiceStub:
+    """Missing associated documentation comment in .proto file."""
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.System = channel.unary_unary(
+                '/xdb.v1.HealthService/System',
+                request_serializer=xdb_dot_v1_dot_owner__pb2.SystemRequest.SerializeToString,
+                response_deserializer=xdb_dot_v1_dot_owner__pb2.SystemHealth.FromString,
+                _registered_method=True)
+        self.Namespace = channel.unary_unary(
+                '/xdb.v1.HealthService/Namespace',
+                request_serializer=xdb_dot_v1_dot_owner__pb2.NamespaceRef.SerializeToString,
+                response_deserializer=xdb_dot_v1_dot_owner__pb2.NamespaceHealth.FromString,
+                _registered_method=True)
+        self.Node = channel.unary_unary(
+                '/xdb.v1.HealthService/Node',
+                request_serializer=xdb_dot_v1_dot_owner__pb2.NodeRef.SerializeToString,
+                response_deserializer=xdb_dot_v1_dot_owner__pb2.NodeHealth.FromString,
+                _registered_method=True)
+        self.File = channel.unary_unary(
+                '/xdb.v1.HealthService/File',
+                request_serializer=xdb_dot_v1_dot_owner__pb2.FileRef.SerializeToString,
+                response_deserializer=xdb_dot_v1_dot_owner__pb2.FileHealth.FromString,
+                _registered_method=True)
+        self.Events = channel.unary_unary(
+                '/xdb.v1.HealthService/Events',
+                request_serializer=xdb_dot_v1_dot_owner__pb2.HealthEventsRequest.SerializeToString,
+                response_deserializer=xdb_dot_v1_dot_owner__pb2.HealthEventsReply.FromString,
+                _registered_method=True)
+
+
+class HealthServiceServicer:
+    """Missing associated documentation comment in .proto file."""
+
+    def System(self, request, context):
+        """As the owner node's last look at everything found it; UNAVAILABLE before the first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Namespace(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Node(self, request, context):
+        """As they are now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def File(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Events(self, request, context):
+        """Changes of colour, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_HealthServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'System': grpc.unary_unary_rpc_method_handler(
+                    servicer.System,
+                    request_deserializer=xdb_dot_v1_dot_owner__pb2.SystemRequest.FromString,
+                    response_serializer=xdb_dot_v1_dot_owner__pb2.SystemHealth.SerializeToString,
+            ),
+            'Namespace': grpc.unary_unary_rpc_method_handler(
+                    servicer.Namespace,
+                    request_deserializer=xdb_dot_v1_dot_owner__pb2.NamespaceRef.FromString,
+                    response_serializer=xdb_dot_v1_dot_owner__pb2.NamespaceHealth.SerializeToString,
+            ),
+            'Node': grpc.unary_unary_rpc_method_handler(
+                    servicer.Node,
+                    request_deserializer=xdb_dot_v1_dot_owner__pb2.NodeRef.FromString,
+                    response_serializer=xdb_dot_v1_dot_owner__pb2.NodeHealth.SerializeToString,
+            ),
+            'File': grpc.unary_unary_rpc_method_handler(
+                    servicer.File,
+                    request_deserializer=xdb_dot_v1_dot_owner__pb2.FileRef.FromString,
+                    response_serializer=xdb_dot_v1_dot_owner__pb2.FileHealth.SerializeToString,
+            ),
+            'Events': grpc.unary_unary_rpc_method_handler(
+                    servicer.Events,
+                    request_deserializer=xdb_dot_v1_dot_owner__pb2.HealthEventsRequest.FromString,
+                    response_serializer=xdb_dot_v1_dot_owner__pb2.HealthEventsReply.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'xdb.v1.HealthService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('xdb.v1.HealthService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class HealthService:
+    """Missing associated documentation comment in .proto file."""
+
+    @staticmethod
+    def System(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xdb.v1.HealthService/System',
+            xdb_dot_v1_dot_owner__pb2.SystemRequest.SerializeToString,
+            xdb_dot_v1_dot_owner__pb2.SystemHealth.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Namespace(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xdb.v1.HealthService/Namespace',
+            xdb_dot_v1_dot_owner__pb2.NamespaceRef.SerializeToString,
+            xdb_dot_v1_dot_owner__pb2.NamespaceHealth.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Node(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xdb.v1.HealthService/Node',
+            xdb_dot_v1_dot_owner__pb2.NodeRef.SerializeToString,
+            xdb_dot_v1_dot_owner__pb2.NodeHealth.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def File(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xdb.v1.HealthService/File',
+            xdb_dot_v1_dot_owner__pb2.FileRef.SerializeToString,
+            xdb_dot_v1_dot_owner__pb2.FileHealth.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Events(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xdb.v1.HealthService/Events',
+            xdb_dot_v1_dot_owner__pb2.HealthEventsRequest.SerializeToString,
+            xdb_dot_v1_dot_owner__pb2.HealthEventsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
+class MigrationServiceStub:
+    """Missing associated documentation comment in .proto file."""
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.Plan = channel.unary_unary(
+                '/xdb.v1.MigrationService/Plan',
+                request_serializer=xdb_dot_v1_dot_owner__pb2.PlanRequest.SerializeToString,
+                response_deserializer=xdb_dot_v1_dot_owner__pb2.PlanReply.FromString,
+                _registered_method=True)
+        self.Run = channel.unary_unary(
+                '/xdb.v1.MigrationService/Run',
+                request_serializer=xdb_dot_v1_dot_owner__pb2.RunMigrationRequest.SerializeToString,
+                response_deserializer=xdb_dot_v1_dot_owner__pb2.MigrationReport.FromString,
+                _registered_method=True)
+
+
+class MigrationServiceServicer:
+    """Missing associated documentation comment in .proto file."""
+
+    def Plan(self, request, context):
+        """What a cycle would do now; nothing is done.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Run(self, request, context):
+        """One cycle now; waits for one that runs already.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_MigrationServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'Plan': grpc.unary_unary_rpc_method_handler(
+                    servicer.Plan,
+                    request_deserializer=xdb_dot_v1_dot_owner__pb2.PlanRequest.FromString,
+                    response_serializer=xdb_dot_v1_dot_owner__pb2.PlanReply.SerializeToString,
+            ),
+            'Run': grpc.unary_unary_rpc_method_handler(
+                    servicer.Run,
+                    request_deserializer=xdb_dot_v1_dot_owner__pb2.RunMigrationRequest.FromString,
+                    response_serializer=xdb_dot_v1_dot_owner__pb2.MigrationReport.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'xdb.v1.MigrationService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('xdb.v1.MigrationService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class MigrationService:
+    """Missing associated documentation comment in .proto file."""
+
+    @staticmethod
+    def Plan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xdb.v1.MigrationService/Plan',
+            xdb_dot_v1_dot_owner__pb2.PlanRequest.SerializeToString,
+            xdb_dot_v1_dot_owner__pb2.PlanReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Run(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xdb.v1.MigrationService/Run',
+            xdb_dot_v1_dot_owner__pb2.RunMigrationRequest.SerializeToString,
+            xdb_dot_v1_dot_owner__pb2.MigrationReport.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
+class AuditServiceStub:
+    """Missing associated documentation comment in .proto file."""
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.Run = channel.unary_unary(
+                '/xdb.v1.AuditService/Run',
+                request_serializer=xdb_dot_v1_dot_owner__pb2.RunAuditRequest.SerializeToString,
+                response_deserializer=xdb_dot_v1_dot_owner__pb2.AuditReport.FromString,
+                _registered_method=True)
+
+
+class AuditServiceServicer:
+    """Missing associated documentation comment in .proto file."""
+
+    def Run(self, request, context):
+        """One probe of every node, or of one, now; waits for those that run already.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_AuditServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'Run': grpc.unary_unary_rpc_method_handler(
+                    servicer.Run,
+                    request_deserializer=xdb_dot_v1_dot_owner__pb2.RunAuditRequest.FromString,
+                    response_serializer=xdb_dot_v1_dot_owner__pb2.AuditReport.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'xdb.v1.AuditService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('xdb.v1.AuditService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class AuditService:
+    """Missing associated documentation comment in .proto file."""
+
+    @staticmethod
+    def Run(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xdb.v1.AuditService/Run',
+            xdb_dot_v1_dot_owner__pb2.RunAuditRequest.SerializeToString,
+            xdb_dot_v1_dot_owner__pb2.AuditReport.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

@@ -244,3 +244,132 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
         """Periodic tasks of the owner node, of a storage node, or of the chain servers."""
 
 def add_NodeServiceServicer_to_server(servicer: NodeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class HealthServiceStub:
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> HealthServiceAsyncStub: ...
+    System: _grpc.UnaryUnaryMultiCallable[_owner_pb2.SystemRequest, _owner_pb2.SystemHealth]
+    """As the owner node's last look at everything found it; UNAVAILABLE before the first."""
+    Namespace: _grpc.UnaryUnaryMultiCallable[_owner_pb2.NamespaceRef, _owner_pb2.NamespaceHealth]
+    Node: _grpc.UnaryUnaryMultiCallable[_owner_pb2.NodeRef, _owner_pb2.NodeHealth]
+    """As they are now."""
+    File: _grpc.UnaryUnaryMultiCallable[_owner_pb2.FileRef, _owner_pb2.FileHealth]
+    Events: _grpc.UnaryUnaryMultiCallable[_owner_pb2.HealthEventsRequest, _owner_pb2.HealthEventsReply]
+    """Changes of colour, the newest first."""
+
+@_typing.type_check_only
+class HealthServiceAsyncStub(HealthServiceStub):
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    System: _aio.UnaryUnaryMultiCallable[_owner_pb2.SystemRequest, _owner_pb2.SystemHealth]  # type: ignore[assignment]
+    """As the owner node's last look at everything found it; UNAVAILABLE before the first."""
+    Namespace: _aio.UnaryUnaryMultiCallable[_owner_pb2.NamespaceRef, _owner_pb2.NamespaceHealth]  # type: ignore[assignment]
+    Node: _aio.UnaryUnaryMultiCallable[_owner_pb2.NodeRef, _owner_pb2.NodeHealth]  # type: ignore[assignment]
+    """As they are now."""
+    File: _aio.UnaryUnaryMultiCallable[_owner_pb2.FileRef, _owner_pb2.FileHealth]  # type: ignore[assignment]
+    Events: _aio.UnaryUnaryMultiCallable[_owner_pb2.HealthEventsRequest, _owner_pb2.HealthEventsReply]  # type: ignore[assignment]
+    """Changes of colour, the newest first."""
+
+class HealthServiceServicer(metaclass=_abc_1.ABCMeta):
+    @_abc_1.abstractmethod
+    def System(
+        self,
+        request: _owner_pb2.SystemRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_owner_pb2.SystemHealth, _abc.Awaitable[_owner_pb2.SystemHealth]]:
+        """As the owner node's last look at everything found it; UNAVAILABLE before the first."""
+
+    @_abc_1.abstractmethod
+    def Namespace(
+        self,
+        request: _owner_pb2.NamespaceRef,
+        context: _ServicerContext,
+    ) -> _typing.Union[_owner_pb2.NamespaceHealth, _abc.Awaitable[_owner_pb2.NamespaceHealth]]: ...
+
+    @_abc_1.abstractmethod
+    def Node(
+        self,
+        request: _owner_pb2.NodeRef,
+        context: _ServicerContext,
+    ) -> _typing.Union[_owner_pb2.NodeHealth, _abc.Awaitable[_owner_pb2.NodeHealth]]:
+        """As they are now."""
+
+    @_abc_1.abstractmethod
+    def File(
+        self,
+        request: _owner_pb2.FileRef,
+        context: _ServicerContext,
+    ) -> _typing.Union[_owner_pb2.FileHealth, _abc.Awaitable[_owner_pb2.FileHealth]]: ...
+
+    @_abc_1.abstractmethod
+    def Events(
+        self,
+        request: _owner_pb2.HealthEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_owner_pb2.HealthEventsReply, _abc.Awaitable[_owner_pb2.HealthEventsReply]]:
+        """Changes of colour, the newest first."""
+
+def add_HealthServiceServicer_to_server(servicer: HealthServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class MigrationServiceStub:
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> MigrationServiceAsyncStub: ...
+    Plan: _grpc.UnaryUnaryMultiCallable[_owner_pb2.PlanRequest, _owner_pb2.PlanReply]
+    """What a cycle would do now; nothing is done."""
+    Run: _grpc.UnaryUnaryMultiCallable[_owner_pb2.RunMigrationRequest, _owner_pb2.MigrationReport]
+    """One cycle now; waits for one that runs already."""
+
+@_typing.type_check_only
+class MigrationServiceAsyncStub(MigrationServiceStub):
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    Plan: _aio.UnaryUnaryMultiCallable[_owner_pb2.PlanRequest, _owner_pb2.PlanReply]  # type: ignore[assignment]
+    """What a cycle would do now; nothing is done."""
+    Run: _aio.UnaryUnaryMultiCallable[_owner_pb2.RunMigrationRequest, _owner_pb2.MigrationReport]  # type: ignore[assignment]
+    """One cycle now; waits for one that runs already."""
+
+class MigrationServiceServicer(metaclass=_abc_1.ABCMeta):
+    @_abc_1.abstractmethod
+    def Plan(
+        self,
+        request: _owner_pb2.PlanRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_owner_pb2.PlanReply, _abc.Awaitable[_owner_pb2.PlanReply]]:
+        """What a cycle would do now; nothing is done."""
+
+    @_abc_1.abstractmethod
+    def Run(
+        self,
+        request: _owner_pb2.RunMigrationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_owner_pb2.MigrationReport, _abc.Awaitable[_owner_pb2.MigrationReport]]:
+        """One cycle now; waits for one that runs already."""
+
+def add_MigrationServiceServicer_to_server(servicer: MigrationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class AuditServiceStub:
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> AuditServiceAsyncStub: ...
+    Run: _grpc.UnaryUnaryMultiCallable[_owner_pb2.RunAuditRequest, _owner_pb2.AuditReport]
+    """One probe of every node, or of one, now; waits for those that run already."""
+
+@_typing.type_check_only
+class AuditServiceAsyncStub(AuditServiceStub):
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    Run: _aio.UnaryUnaryMultiCallable[_owner_pb2.RunAuditRequest, _owner_pb2.AuditReport]  # type: ignore[assignment]
+    """One probe of every node, or of one, now; waits for those that run already."""
+
+class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
+    @_abc_1.abstractmethod
+    def Run(
+        self,
+        request: _owner_pb2.RunAuditRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_owner_pb2.AuditReport, _abc.Awaitable[_owner_pb2.AuditReport]]:
+        """One probe of every node, or of one, now; waits for those that run already."""
+
+def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -22,7 +22,7 @@ from xdb.rpc.server import Service, service_of, unary
 from xdb.rpc.upload_stream import Reports, read_upload, upload_data
 from xdb.services.catalog import Catalog
 from xdb.services.download import Downloader
-from xdb.services.namespaces import Namespaces
+from xdb.services.health.look import Look, Viewpoint
 from xdb.services.upload.uploader import Uploader
 from xdb.services.verification import Verification
 
@@ -41,7 +41,7 @@ class OwnerServices:
 
     index: Index
     catalog: Catalog
-    namespaces: Namespaces
+    viewpoint: Viewpoint
     uploader: Uploader
     downloader: Downloader
     verification: Verification
@@ -97,7 +97,7 @@ class FileServicer:
         header = owner_pb2.DownloadHeader(
             file=owner_messages.file_info(
                 services.catalog.details(view),
-                services.namespaces.health(view),
+                services.viewpoint.look().colour(view),
                 services.index,
                 download.file,
             ),
@@ -131,8 +131,9 @@ class FileServicer:
             after=request.cursor,
             limit=min(request.limit or _PAGE, MOST),
         )
+        look = services.viewpoint.look()
         return owner_pb2.ListFilesReply(
-            files=[self._plain_info(view) for view in page.items], next=page.next
+            files=[self._plain_info(view, look) for view in page.items], next=page.next
         )
 
     async def info(self, request: owner_pb2.FileRef, _context: Context) -> owner_pb2.FileInfo:
@@ -208,11 +209,10 @@ class FileServicer:
             after = page.next
         return reply
 
-    def _plain_info(self, view: FileView) -> owner_pb2.FileInfo:
+    def _plain_info(self, view: FileView, look: Look | None = None) -> owner_pb2.FileInfo:
         services = self._services
-        return owner_messages.file_info(
-            services.catalog.details(view), services.namespaces.health(view), services.index
-        )
+        colour = (look or services.viewpoint.look()).colour(view)
+        return owner_messages.file_info(services.catalog.details(view), colour, services.index)
 
     async def _info(self, view: FileView) -> owner_pb2.FileInfo:
         services = self._services
@@ -221,7 +221,10 @@ class FileServicer:
         except UnavailableError:
             return self._plain_info(view)  # what the chain knows can always be told
         return owner_messages.file_info(
-            services.catalog.details(view), services.namespaces.health(view), services.index, opened
+            services.catalog.details(view),
+            services.viewpoint.look().colour(view),
+            services.index,
+            opened,
         )
 
 

@@ -15,6 +15,7 @@ from xdb.rpc.edge import Context
 from xdb.rpc.fields import fixed
 from xdb.rpc.server import Service, service_of, unary
 from xdb.services.candidates import NodeSurvey
+from xdb.services.health.look import Viewpoint
 from xdb.services.tasks import TaskOverview
 from xdb.services.upload.uploader import Uploader
 
@@ -32,6 +33,7 @@ class NodeServicer:
     clients: Clients
     slice_size: int
     tasks: TaskOverview
+    viewpoint: Viewpoint
 
     async def list_nodes(
         self, request: owner_pb2.ListNodesRequest, _context: Context
@@ -40,10 +42,9 @@ class NodeServicer:
         self.clients.check()
         limit = min(request.limit or _PAGE, MOST)
         page = self.survey.index.nodes(after=request.cursor, limit=limit)
+        look = self.viewpoint.look()
         return owner_pb2.ListNodesReply(
-            nodes=[
-                owner_messages.node_info(view, fresh=self.survey.is_fresh(view)) for view in page
-            ],
+            nodes=[owner_messages.node_info(view, look) for view in page],
             next=page[-1].record.node if len(page) == limit else b"",
         )
 
@@ -56,7 +57,7 @@ class NodeServicer:
             raise NotFoundError(
                 f"there is no node {node.hex()}: `xdb-cli nodes list` shows all of them"
             )
-        info = owner_messages.node_info(view, fresh=self.survey.is_fresh(view))
+        info = owner_messages.node_info(view, self.viewpoint.look())
         try:
             answer = await self.survey.peers.peer(view.record).status()
         except XdbError as error:

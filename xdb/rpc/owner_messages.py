@@ -4,21 +4,17 @@ from xdb.core.wire import to_message, to_record
 from xdb.errors import InvalidRequestError
 from xdb.index.index import Index
 from xdb.index.views import FileStatus, NodeView
+from xdb.model.health import Colour
 from xdb.model.ids import FileId, NodeId, Nonce
-from xdb.model.registry import Redundancy
+from xdb.model.registry import NodeState, Redundancy
 from xdb.pb import owner_pb2, registry_pb2
 from xdb.rpc.fields import fixed
 from xdb.services.catalog import FileDetails, FileRef, FileRefById, FileRefByName
+from xdb.services.health.look import Look
 from xdb.services.namespaces import NamespaceDetails
 from xdb.services.opening import OpenFile
 from xdb.services.upload.request import Progress, Stage, UploadRequest
 
-HEALTH = {
-    "green": owner_pb2.HEALTH_GREEN,
-    "yellow": owner_pb2.HEALTH_YELLOW,
-    "red": owner_pb2.HEALTH_RED,
-    "lost": owner_pb2.HEALTH_LOST,
-}
 LARGEST_TEXT = 4096
 MOST_EXTRA = 64
 
@@ -68,7 +64,7 @@ def progress(report: Progress) -> owner_pb2.UploadProgress:
 
 
 def file_info(
-    details: FileDetails, health: str, index: Index, opened: OpenFile | None = None
+    details: FileDetails, colour: Colour, index: Index, opened: OpenFile | None = None
 ) -> owner_pb2.FileInfo:
     """A file; what stands in the manifest only when it was opened."""
     record = details.view.record
@@ -87,7 +83,7 @@ def file_info(
         slots=[_slot(index, slot, node) for slot, node in enumerate(record.holders, start=1)],
         root=record.root,
         version=record.version,
-        health=HEALTH[health],
+        health=health(colour),
     )
     if opened is not None:
         message.media_type = opened.private.media_type
@@ -126,9 +122,15 @@ def namespace_info(details: NamespaceDetails, colours: dict[str, int]) -> owner_
     )
 
 
-def node_info(view: NodeView, *, fresh: bool) -> owner_pb2.NodeInfo:
-    """A node as the chain knows it."""
+def health(colour: Colour) -> owner_pb2.Health.ValueType:
+    """A colour."""
+    return owner_pb2.Health.ValueType(colour)
+
+
+def node_info(view: NodeView, look: Look) -> owner_pb2.NodeInfo:
+    """A node as the chain knows it; one that has left has no colour."""
     record = view.record
+    condition = None if record.state is NodeState.LEFT else look.node(record.node)
     return owner_pb2.NodeInfo(
         node=record.node,
         signer=record.signer,
@@ -141,7 +143,7 @@ def node_info(view: NodeView, *, fresh: bool) -> owner_pb2.NodeInfo:
         last_heartbeat=view.last_heartbeat,
         holdings=view.holdings,
         stored=view.stored,
-        health=owner_pb2.HEALTH_GREEN if fresh else owner_pb2.HEALTH_RED,
+        health=health(condition.health.colour) if condition else owner_pb2.HEALTH_UNSPECIFIED,
     )
 
 

@@ -1,28 +1,28 @@
 """An owner's namespaces."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from xdb.core import keyring
 from xdb.core.names import check_namespace_name
 from xdb.errors import ConflictError, InvalidRequestError, PlacementError, RefusedCallError
 from xdb.index.index import Index
-from xdb.index.views import FileView, NamespaceView
+from xdb.index.views import NamespaceView
 from xdb.model.calls import CreateNamespace, UpdateNamespace
-from xdb.model.ids import Address, NodeId
+from xdb.model.ids import Address
 from xdb.model.manifest import Label
 from xdb.model.refusal import Refusal
-from xdb.model.registry import NodeState, ProofScheme, Redundancy
+from xdb.model.registry import ProofScheme, Redundancy
 from xdb.ports.blockchain import Registry
 from xdb.ports.entropy import Entropy
 from xdb.ports.keys import Secrets
 from xdb.services.candidates import NodeSurvey
 from xdb.services.catalog import Catalog
+from xdb.services.health.look import Viewpoint
 
 COUNTED = 10_000
 """Files of a namespace whose health one question looks at."""
 _TURN = 200  # files between which others get their turn
-GREEN, YELLOW, RED, LOST = "green", "yellow", "red", "lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Namespaces:
     survey: NodeSurvey
     catalog: Catalog
     entropy: Entropy
-    _there: dict[NodeId, tuple[int, bool]] = field(default_factory=dict)
+    viewpoint: Viewpoint
 
     async def create(self, name: str, description: str, redundancy: Redundancy) -> NamespaceDetails:
         """A new namespace. PlacementError when fewer nodes are usable than it needs."""
@@ -90,41 +90,15 @@ class Namespaces:
     async def colours(self, view: NamespaceView) -> dict[str, int]:
         """Live files by health, of the newest `COUNTED`."""
         counts: Counter[str] = Counter()
-        after = b""
+        look, after = self.viewpoint.look(), b""
         while counts.total() < COUNTED:
             page = self.index.files(self.owner, view.record.namespace, after=after, limit=_TURN)
-            counts.update(self.health(file) for file in page.items)
+            counts.update(look.colour(file).name.lower() for file in page.items)
             if not page.next:
                 break
             after = page.next
             await self.survey.clock.sleep(0)  # others get their turn
         return dict(counts)
-
-    def health(self, view: FileView) -> str:
-        """A file's colour by the slots whose holders are there."""
-        good = sum(self._is_good(view, slot) for slot in range(1, len(view.record.holders) + 1))
-        redundancy = view.record.redundancy
-        if good < redundancy.required:
-            return LOST
-        if good >= redundancy.total:
-            return GREEN
-        return RED if good == redundancy.required else YELLOW
-
-    def _is_good(self, view: FileView, slot: int) -> bool:
-        return slot not in view.lost and self._is_there(view.record.holders[slot - 1])
-
-    def _is_there(self, node: NodeId) -> bool:
-        height = self.index.head.height
-        known = self._there.get(node)
-        if known is None or known[0] != height:
-            view = self.index.node(node)
-            there = (
-                view is not None
-                and view.record.state is not NodeState.LEFT
-                and self.survey.is_fresh(view)
-            )
-            known = self._there[node] = height, there
-        return known[1]
 
     async def _check_policy(self, redundancy: Redundancy) -> None:
         found = await self.survey.candidates()

@@ -1,5 +1,6 @@
 """Auditor: an owner node probes storage nodes, those that hold its files above all."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -41,13 +42,14 @@ class AuditorReport:
 
 @dataclass(frozen=True, slots=True)
 class AuditorTask:
-    """Of one owner."""
+    """Of one owner. Rounds wait for each other: what one finds, it also remembers."""
 
     owner: Address
     index: Index
     auditing: Auditing
     survey: NodeSurvey
     log: Log
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run_once(self) -> AuditorReport:
         """One probe of every node."""
@@ -56,6 +58,10 @@ class AuditorTask:
 
     async def round(self, node: NodeId | None = None) -> tuple[AuditorReport, list[Finding]]:
         """One probe of every node, or of one; what was found is remembered."""
+        async with self.turn:
+            return await self._round(node)
+
+    async def _round(self, node: NodeId | None) -> tuple[AuditorReport, list[Finding]]:
         nodes = self._nodes() if node is None else [node]
         round_ = _Round(self.auditing, iter(nodes))
         await together(*(round_.work() for _ in range(AT_ONCE)))

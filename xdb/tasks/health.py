@@ -12,6 +12,7 @@ from xdb.model.registry import NodeState
 from xdb.ports.clock import Clock
 from xdb.runtime.logging import Log
 from xdb.services.health.book import HealthBook
+from xdb.services.health.latest import Latest
 from xdb.services.health.look import Look, Observed
 
 PAGE = 200
@@ -41,13 +42,14 @@ class HealthTask:
 
     async def run_once(self) -> HealthReport:
         """One look at everything."""
-        round_ = _Round(self.book, Look(self.index, self.observed, self.index.head.time))
+        look = Look(self.index, self.observed, self.index.head.time)
+        round_ = _Round(self.book, look, Latest(look.now))
         async for page in self._pages(round_):
             await self._note(round_, page)
-        await self._note(round_, round_.survey.sums())
+        await self._note(round_, round_.summed_up())
         await self.book.write((), [each for each in self.book.coloured() if each not in round_.met])
-        nodes, files = counted(round_.survey.nodes), counted(round_.survey.files)
-        return HealthReport(nodes, files, round_.changed, tuple(round_.problems))
+        found = self.book.latest = round_.latest
+        return HealthReport(found.nodes, found.files, round_.changed, tuple(round_.problems))
 
     async def _pages(self, round_: "_Round") -> AsyncIterator[dict[Subject, Standing]]:
         after = b""
@@ -86,6 +88,7 @@ class _Round:
 
     book: HealthBook
     look: Look
+    latest: Latest
     survey: Survey = field(default_factory=Survey)
     met: set[Subject] = field(default_factory=set)
     changed: int = 0
@@ -95,15 +98,28 @@ class _Round:
         for node in nodes:
             condition = self.look.node(node)
             if condition is not None:
-                yield Subject(Kind.NODE, node), self.survey.node(condition.health)
+                subject, standing = Subject(Kind.NODE, node), self.survey.node(condition.health)
+                self.latest.node(subject, standing)
+                yield subject, standing
 
     def files(self, views: tuple[FileView, ...]) -> Iterator[tuple[Subject, Standing]]:
         for view in views:
             file = view.record.file
             try:
-                yield Subject(Kind.FILE, file), self.survey.file(self.look.file(view))
+                standing = self.survey.file(self.look.file(view))
             except (ValueError, LookupError) as error:  # one record must not hide the others
                 self.problems.append(f"file {file.hex()}: {error!r}")
+                continue
+            subject = Subject(Kind.FILE, file)
+            self.latest.file(subject, view.record.namespace, standing)
+            yield subject, standing
+
+    def summed_up(self) -> dict[Subject, Standing]:
+        survey, latest = self.survey, self.latest
+        latest.sums = survey.sums()
+        latest.nodes, latest.files = counted(survey.nodes), counted(survey.files)
+        latest.namespaces = {tag: counted(each) for tag, each in survey.namespaces.items()}
+        return latest.sums
 
     def changes(self, found: dict[Subject, Standing]) -> tuple[Change, ...]:
         before = {subject: self.book.colour(subject) for subject in found}

@@ -1,5 +1,6 @@
 """Migrator: an owner node makes a plan and carries it out, step by step."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -55,16 +56,24 @@ class MigratorReport:
 
 @dataclass(frozen=True, slots=True)
 class MigratorTask:
-    """Of one owner. Steps are taken one after the other, the most urgent first."""
+    """Of one owner. Steps are taken one after the other, the most urgent first.
+
+    Cycles wait for each other: two at once would take the same steps.
+    """
 
     planner: Planner
     repairer: Repairer
     damages: Damages
     survey: NodeSurvey
     log: Log
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run_once(self) -> MigratorReport:
         """One plan, carried out as far as it can be."""
+        async with self.turn:
+            return await self._cycle()
+
+    async def _cycle(self) -> MigratorReport:
         plan = await self.planner.plan()
         tally = _Tally()
         for step in plan.steps:

@@ -16,7 +16,7 @@ from typing import Any
 import grpc
 
 from xdb.client.context import Context, write_context
-from xdb.client.sync import Loop
+from xdb.client.loop import Loop
 from xdb.errors import ExpiredError, SourceChangedError, UnavailableError, XdbError
 from xdb.model.ids import Address, ChainId, Deployment
 from xdb.model.registry import Endpoint

@@ -11,7 +11,9 @@ from xdb.ports.peer import StoragePeers
 from xdb.services.candidates import NodeSurvey
 from xdb.services.catalog import Catalog
 from xdb.services.download import Download, Downloader
+from xdb.services.health.look import Viewpoint
 from xdb.services.namespaces import Namespaces
+from xdb.services.observations import Observations
 from xdb.services.opening import Opener
 from xdb.services.publisher import BatchPublisher
 from xdb.services.repair.job import RepairConfig
@@ -58,6 +60,7 @@ class OwnerBench:
         peers, owner = self.peers or network.peers(), network.owner
         self.peers = peers
         self.journal = Journal(self.journal_kv)
+        self.observations = Observations(self.journal_kv)
         self.survey = NodeSurvey(network.index, peers, network.clock, network.spawn)
         registry = network.chain.registry(owner, network.entropy)
         self.opener = Opener(network.index, peers, owner, compute, network.clock, network.spawn)
@@ -75,6 +78,7 @@ class OwnerBench:
             self.survey,
             self.catalog,
             network.entropy,
+            Viewpoint(network.index, self.observations),
         )
         self.verification = Verification(self.opener, compute)
         self.uploader = self._uploader(UploadConfig())

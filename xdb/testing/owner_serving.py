@@ -13,14 +13,18 @@ from xdb.model.ids import Address, NodeId
 from xdb.model.registry import Endpoint
 from xdb.peer.certificates import make_certificate
 from xdb.peer.tasks import GrpcTaskPeers
+from xdb.rpc.audit import audit_service
 from xdb.rpc.authorization import Doorkeeper, Replays
 from xdb.rpc.clients import Clients
 from xdb.rpc.file import OwnerServices, file_service
 from xdb.rpc.limits import Limits, Planes
+from xdb.rpc.migration import migration_service
 from xdb.rpc.namespace import namespace_service
 from xdb.rpc.node import NodeServicer, node_service
+from xdb.rpc.owner_health import health_service
 from xdb.rpc.server import ServerSettings, Service, serve
 from xdb.services.tasks import TaskOverview
+from xdb.testing.care import Care
 from xdb.testing.entropy import SeededEntropy
 from xdb.testing.network import Network
 from xdb.testing.owner import SLICE, OwnerBench
@@ -38,6 +42,7 @@ class ServedOwner:
     bench: OwnerBench
     context: Context
     nodes: dict[NodeId, AsyncExitStack]
+    care: Care
 
     async def stop(self, node: NodeId) -> None:
         """Ends a storage node's server."""
@@ -60,19 +65,20 @@ async def owner_served(
         await net.caught_up()
         peers = await stack.enter_async_context(calling(net.owner, net.chain.deployment, net.clock))
         bench = OwnerBench(net, peers=peers)
+        care = Care(bench)
         net.spawn.start(_passing(net), name="time")
         asked = GrpcTaskPeers(peers.signer, peers.connections)
         tasks = TaskOverview(lambda: (task("journal"),), net.index, asked, ())
-        endpoint = await stack.enter_async_context(_serving(bench, tasks, clients, limits))
+        endpoint = await stack.enter_async_context(_serving(care, tasks, clients, limits))
         context = Context(endpoint, net.owner.address, net.chain.deployment, Path())
-        yield ServedOwner(bench, context, nodes)
+        yield ServedOwner(bench, context, nodes, care)
 
 
 @asynccontextmanager
 async def _serving(
-    bench: OwnerBench, tasks: TaskOverview, clients: frozenset[Address], limits: Limits | None
+    care: Care, tasks: TaskOverview, clients: frozenset[Address], limits: Limits | None
 ) -> AsyncIterator[Endpoint]:
-    net, certificate, limits = bench.network, make_certificate(), limits or owner_limits()
+    net, certificate, limits = care.bench.network, make_certificate(), limits or owner_limits()
     settings = ServerSettings(
         listen="127.0.0.1:0",
         certificate=certificate,
@@ -83,17 +89,18 @@ async def _serving(
             net.owner.address, net.chain.deployment, net.clock, Replays(limits.replays)
         ),
     )
-    async with serve(settings, _services(bench, tasks, clients), Planes(limits)) as port:
+    async with serve(settings, _services(care, tasks, clients), Planes(limits)) as port:
         yield Endpoint(f"127.0.0.1:{port}", certificate.fingerprint)
 
 
-def _services(bench: OwnerBench, tasks: TaskOverview, clients: frozenset[Address]) -> list[Service]:
+def _services(care: Care, tasks: TaskOverview, clients: frozenset[Address]) -> list[Service]:
+    bench = care.bench
     net = bench.network
     served_to = Clients(net.owner.address, clients)
     services = OwnerServices(
         index=net.index,
         catalog=bench.catalog,
-        namespaces=bench.namespaces,
+        viewpoint=bench.namespaces.viewpoint,
         uploader=bench.uploader,
         downloader=bench.downloader,
         verification=bench.verification,
@@ -101,12 +108,21 @@ def _services(bench: OwnerBench, tasks: TaskOverview, clients: frozenset[Address
         slice_size=SLICE,
     )
     nodes = NodeServicer(
-        bench.survey, bench.uploader, net.chain.deployment, served_to, SLICE, tasks
+        survey=bench.survey,
+        uploader=bench.uploader,
+        deployment=net.chain.deployment,
+        clients=served_to,
+        slice_size=SLICE,
+        tasks=tasks,
+        viewpoint=bench.namespaces.viewpoint,
     )
     return [
         file_service(services, served_to),
         namespace_service(bench.namespaces, served_to),
         node_service(nodes),
+        health_service(care.overview, served_to),
+        migration_service(care.migrator, served_to),
+        audit_service(care.auditor, served_to),
     ]
 
 

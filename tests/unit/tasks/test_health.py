@@ -150,3 +150,13 @@ async def test_a_node_that_is_gone_turns_red_within_the_window_and_not_days(worl
         await world.epochs()
         await bench.task.run_once()
     assert epochs <= world.net.chain.parameters.health_window // 2 + 2
+
+
+async def test_a_look_leaves_its_sums(world, bench):
+    view = await world.bench.upload(b"x" * 1000)
+    assert bench.book.latest is None
+    report = await bench.task.run_once()
+    latest = bench.book.latest
+    assert (latest.time, latest.files) == (world.net.index.head.time, report.files)
+    assert latest.namespaces == {view.record.namespace: report.files}
+    assert latest.sums[Subject(Kind.SYSTEM)].colour is GREEN

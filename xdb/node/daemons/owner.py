@@ -17,14 +17,18 @@ from xdb.node.process import for_ever
 from xdb.peer.requests import RequestSigner
 from xdb.peer.storage import GrpcStoragePeers
 from xdb.peer.tasks import GrpcTaskPeers
+from xdb.rpc.audit import audit_service
 from xdb.rpc.clients import Clients
 from xdb.rpc.file import OwnerServices, file_service
 from xdb.rpc.limits import Planes
+from xdb.rpc.migration import migration_service
 from xdb.rpc.namespace import namespace_service
 from xdb.rpc.node import NodeServicer, node_service
+from xdb.rpc.owner_health import health_service
 from xdb.rpc.server import Service, serve
 from xdb.rpc.tasks import task_service
 from xdb.runtime.periodic import shown
+from xdb.services.health.overview import HealthOverview
 from xdb.services.tasks import TaskOverview
 from xdb.store.keystore import LocalKey
 
@@ -116,7 +120,7 @@ def _services(node: OwnerNode, config: OwnerConfig, tasks: TaskOverview) -> list
     services = OwnerServices(
         index=node.following.index,
         catalog=node.catalog,
-        namespaces=node.namespaces,
+        viewpoint=node.care.viewpoint,
         uploader=node.uploader,
         downloader=node.downloader,
         verification=node.verification,
@@ -124,11 +128,21 @@ def _services(node: OwnerNode, config: OwnerConfig, tasks: TaskOverview) -> list
         slice_size=config.slice_size,
     )
     nodes = NodeServicer(
-        node.survey, node.uploader, node.ports.backend.deployment, clients, config.slice_size, tasks
+        survey=node.survey,
+        uploader=node.uploader,
+        deployment=node.ports.backend.deployment,
+        clients=clients,
+        slice_size=config.slice_size,
+        tasks=tasks,
+        viewpoint=node.care.viewpoint,
     )
+    overview = HealthOverview(node.care.observations, node.care.book, node.catalog)
     return [
         file_service(services, clients),
         namespace_service(node.namespaces, clients),
         node_service(nodes),
+        health_service(overview, clients),
+        migration_service(node.care.migrator, clients),
+        audit_service(node.care.auditor, clients),
         task_service(tasks.own, clients.check),
     ]

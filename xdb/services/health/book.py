@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from xdb.core.encoding import decode, encode
 from xdb.index.paging import newest_first, page
 from xdb.index.views import Page
 from xdb.model.health import Change, Colour, Kind, Subject
 from xdb.ports.kv import KeyValue
+
+if TYPE_CHECKING:
+    from xdb.services.health.latest import Latest
 
 KEPT = 100_000
 """Changes that are remembered; the oldest are forgotten first."""
@@ -25,9 +29,13 @@ class _Colour:
 
 
 class HealthBook:
-    """Colours of what is not green, and changes of colour, over a key-value store."""
+    """Colours of what is not green, and changes of colour, over a key-value store.
+
+    `latest` is what the newest look at everything added up to; a restart forgets it.
+    """
 
     def __init__(self, kv: KeyValue) -> None:
+        self.latest: Latest | None = None
         self._kv = kv
         newest = next(iter(kv.scan(_CHANGES, reverse=True)), None)
         self._count = 0 if newest is None else int.from_bytes(newest[0][-8:], "big")
@@ -63,12 +71,29 @@ class HealthBook:
             batch |= self._outdated()
             await self._kv.write(batch, sync=False)
 
-    def changes(
-        self, *, since: int = 0, until: int | None = None, after: bytes = b"", limit: int = 100
+    def changes(  # noqa: PLR0913  # what a list may be narrowed by
+        self,
+        *,
+        kind: Kind | None = None,
+        subject: bytes = b"",
+        since: int = 0,
+        until: int | None = None,
+        after: bytes = b"",
+        limit: int = 100,
     ) -> Page[Change]:
-        """Changes of chain times [since, until), the newest first."""
+        """Changes of chain times [since, until), the newest first; of all kinds and ids, or one.
+
+        A page may be short of `limit` and go on.
+        """
+
+        def wanted(_: bytes, value: bytes) -> Change | None:
+            change = decode(Change, value)
+            about = change.subject
+            fits = kind in {None, about.kind} and (not subject or about.id == subject)
+            return change if fits else None
+
         pairs = newest_first(self._kv, _CHANGES, since, until, after, _KEY)
-        return page(pairs, len(_CHANGES), limit, lambda _, value: decode(Change, value))
+        return page(pairs, len(_CHANGES), limit, wanted)
 
     def _entry(self, subject: Subject) -> _Colour | None:
         value = self._kv.get(_colour_key(subject))

@@ -53,6 +53,18 @@ class NodeCondition:
     triggers: tuple[Trigger, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Viewpoint:
+    """From where one looks: the chain, and what probes showed."""
+
+    index: Index
+    observed: Observed
+
+    def look(self) -> "Look":
+        """A look at everything as it is now; one for each request, for it remembers."""
+        return Look(self.index, self.observed, self.index.head.time)
+
+
 @dataclass(slots=True)
 class Look:
     """Everything as it is at one time. Nodes are assessed once."""

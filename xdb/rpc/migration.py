@@ -1,0 +1,72 @@
+"""MigrationService: what repair would do, and doing it now."""
+
+from dataclasses import dataclass
+
+from xdb.core.migration import Deferred, Step, describe
+from xdb.core.wire import to_message
+from xdb.pb import owner_pb2
+from xdb.rpc.clients import Clients
+from xdb.rpc.edge import Context, Method
+from xdb.rpc.server import Service, service_of, unary
+from xdb.tasks.migrator import MigratorTask
+
+NAME = "xdb.v1.MigrationService"
+MOST_DEFERRED = 1000
+"""Waiting slots that are named; of more there is only the number."""
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationServicer:
+    """Hands requests to the owner's planner and migrator."""
+
+    migrator: MigratorTask
+    clients: Clients
+
+    async def plan(self, _request: owner_pb2.PlanRequest, _context: Context) -> owner_pb2.PlanReply:
+        """What a cycle would do now."""
+        self.clients.check()
+        plan = await self.migrator.planner.plan()
+        return owner_pb2.PlanReply(
+            steps=[_step(step) for step in plan.steps],
+            deferred=[_deferred(each) for each in plan.deferred[:MOST_DEFERRED]],
+            waiting=len(plan.deferred),
+        )
+
+    async def run(
+        self, _request: owner_pb2.RunMigrationRequest, _context: Context
+    ) -> owner_pb2.MigrationReport:
+        """One cycle now."""
+        self.clients.check()
+        return to_message(await self.migrator.run_once(), owner_pb2.MigrationReport)
+
+
+def _step(step: Step) -> owner_pb2.PlannedStep:
+    return owner_pb2.PlannedStep(
+        action=step.action.name.lower(),
+        file=step.file,
+        slot=step.slot,
+        source=step.source or b"",
+        target=step.target,
+        size=step.size,
+        sentence=describe(step),
+    )
+
+
+def _deferred(deferred: Deferred) -> owner_pb2.DeferredSlot:
+    return owner_pb2.DeferredSlot(
+        file=deferred.file,
+        slot=deferred.slot,
+        hold=deferred.hold.name.lower(),
+        sentence=describe(deferred),
+    )
+
+
+def migration_service(migrator: MigratorTask, clients: Clients) -> Service:
+    """The service of an owner node."""
+    servicer = MigrationServicer(migrator, clients)
+    handlers = {
+        "Plan": unary(servicer.plan, owner_pb2.PlanRequest),
+        "Run": unary(servicer.run, owner_pb2.RunMigrationRequest),
+    }
+    # a cycle takes as long as the bytes need that it moves
+    return service_of(NAME, handlers, {"Run": Method("bulk", endless=True)})
