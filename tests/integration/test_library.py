@@ -73,6 +73,15 @@ def test_everything_blocks(xdb, owner, tmp_path):
     assert xdb.usage()[0].files == 1
     assert xdb.status().owner == owner.world.owner
     assert [each.name for each in xdb.namespaces.list()] == ["ns"]
+    assert xdb.health.system().files.green == 1
+    assert xdb.health.file(file).good == 3
+    assert xdb.health.namespace("ns").name == "ns"
+    node = next(xdb.nodes.list()).node
+    assert xdb.health.node(node).node == node
+    assert list(xdb.health.events()) == []
+    assert xdb.migrations.plan().steps == ()
+    assert xdb.migrations.run().moved == 0
+    assert [finding.node for finding in xdb.audits.run(node).findings] == [node]
     assert xdb.namespaces.update("ns", redundancy=copies(2)).redundancy.total == 2
     assert xdb.namespaces.info("ns").files == 1
     nodes = list(xdb.nodes.list())

@@ -34,6 +34,7 @@ class Exit(IntEnum):
     CONFIG = 9
     EXPIRED = 10
     PARTLY = 11
+    ALARM = 12
     INTERRUPTED = 130
     BROKEN_PIPE = 141
 
@@ -51,6 +52,7 @@ MEANING: dict[Exit, str] = {
     Exit.CONFIG: "context, keystore, password, or a file or port of this machine",
     Exit.EXPIRED: "the file has expired or was deleted; renew or undelete it",
     Exit.PARTLY: "some of several were done, some failed",
+    Exit.ALARM: "health --check: it is red or lost",
     Exit.INTERRUPTED: "interrupted (Ctrl-C)",
     Exit.BROKEN_PIPE: "nobody reads the output any more",
 }

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 VERBS = {
     "list": Verb("xdb.cli.node:list_", "List storage nodes."),
     "info": Verb("xdb.cli.node:info", "Ask one node how it is."),
+    "health": Verb("xdb.cli.health:node_health", "A node's score, and what speaks against it."),
     "tasks": Verb("xdb.cli.node_tasks:tasks", "How periodic tasks are doing."),
     "drain": Verb("xdb.cli.operating:drain", "Let a node's holdings move away."),
     "online": Verb("xdb.cli.operating:online", "Let a node take files again."),
@@ -40,7 +41,9 @@ _COLUMNS = (
 )
 
 
-@click.command(cls=LazyGroup, verbs=VERBS, short_help="Storage nodes: list, info, tasks, drain.")
+@click.command(
+    cls=LazyGroup, verbs=VERBS, short_help="Storage nodes: list, info, health, tasks, drain."
+)
 def nodes() -> None:
     """Storage nodes."""
 

@@ -60,21 +60,23 @@ class HealthOf:
             f"{HEALTH}File", file_ref(ref), owner_pb2.FileHealth, messages.file
         )
 
-    async def events(
+    async def events(  # what a list may be narrowed by
         self,
         kind: HealthKind | None = None,
         subject: bytes = b"",
         *,
         since: datetime | None = None,
         until: datetime | None = None,
+        limit: int = 0,
     ) -> AsyncGenerator[HealthEvent, None]:
-        """Changes of colour, the newest first, page by page."""
+        """All changes of colour, the newest first, about `limit` at a time."""
         cursor = b""
         while True:
             request = owner_pb2.HealthEventsRequest(
                 kind=owner_pb2.HealthKind.ValueType(kind or 0),
                 id=subject,
                 until=seconds(until) if until else 0,
+                limit=limit,
                 cursor=cursor,
                 **{"from": seconds(since) if since else 0},
             )

@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 
 from xdb.client import health_records as records
 from xdb.client.records import Health
-from xdb.model.ids import WIDTHS, FileId, NodeId
+from xdb.model.ids import WIDTHS, FileId, NodeId, Tag
 from xdb.model.registry import NodeState
 from xdb.pb import owner_pb2
 
@@ -150,4 +150,5 @@ _SUMS: dict[str, _Convert] = {
     "nodes": _counts,
     "worst_files": _each(_ailing),
     "worst_nodes": _each(_ailing),
+    "namespace": _fixed(Tag),
 }

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import IntEnum
 
 from xdb.client.records import Health
-from xdb.model.ids import FileId, NodeId
+from xdb.model.ids import FileId, NodeId, Tag
 from xdb.model.registry import NodeState
 
 
@@ -69,6 +69,8 @@ class NamespaceHealth:
     as_of: datetime
     files: Counts
     worst_files: tuple[Ailing, ...]
+    namespace: Tag
+    name: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,16 +42,19 @@ class HealthOf:
         """See `xdb.client.health.HealthOf.file`."""
         return self._loop.run(self._health.file(ref))
 
-    def events(
+    def events(  # what a list may be narrowed by
         self,
         kind: HealthKind | None = None,
         subject: bytes = b"",
         *,
         since: datetime | None = None,
         until: datetime | None = None,
+        limit: int = 0,
     ) -> Iterator[HealthEvent]:
         """See `xdb.client.health.HealthOf.events`."""
-        return self._loop.iterate(self._health.events(kind, subject, since=since, until=until))
+        return self._loop.iterate(
+            self._health.events(kind, subject, since=since, until=until, limit=limit)
+        )
 
 
 class Migrations:

@@ -1332,7 +1332,11 @@ class NamespaceHealth(_message.Message):
     AS_OF_FIELD_NUMBER: _builtins.int
     FILES_FIELD_NUMBER: _builtins.int
     WORST_FILES_FIELD_NUMBER: _builtins.int
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
     as_of: _builtins.int
+    namespace: _builtins.bytes
+    name: _builtins.str
     @_builtins.property
     def standing(self) -> Global___Standing: ...
     @_builtins.property
@@ -1346,10 +1350,12 @@ class NamespaceHealth(_message.Message):
         as_of: _builtins.int = ...,
         files: Global___HealthCounts | None = ...,
         worst_files: _abc.Iterable[Global___Ailing] | None = ...,
+        namespace: _builtins.bytes = ...,
+        name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "standing", b"standing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "files", b"files", "standing", b"standing", "worst_files", b"worst_files"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "files", b"files", "name", b"name", "namespace", b"namespace", "standing", b"standing", "worst_files", b"worst_files"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

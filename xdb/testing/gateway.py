@@ -31,6 +31,7 @@ from xdb.runtime.clock import SystemClock
 from xdb.store.keystore import write_keystore
 from xdb.testing.entropy import SeededEntropy
 from xdb.testing.gateway_answers import Answers
+from xdb.testing.gateway_care import METHODS
 from xdb.testing.gateway_state import LIVE, Stored, World
 from xdb.testing.keys import NamedKey
 
@@ -158,12 +159,13 @@ class Gateway:
         return self.answers.answer(method, request)
 
     def services(self) -> list[Service]:
-        """The three services of an owner node."""
+        """The services of an owner node."""
         endless = dict.fromkeys(("Upload", "Download", "Verify"), Method("bulk", endless=True))
         return [
             service_of("xdb.v1.FileService", {**self._streams(), **self._unary(_FILES)}, endless),
             service_of("xdb.v1.NamespaceService", self._unary(_NAMESPACES), {}),
             service_of("xdb.v1.NodeService", self._unary(_NODES), {}),
+            *(service_of(name, self._unary(each), {}) for name, each in METHODS.items()),
         ]
 
     def _streams(self) -> dict[str, Any]:

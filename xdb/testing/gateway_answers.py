@@ -12,6 +12,7 @@ from xdb.errors import (
     PlacementError,
 )
 from xdb.pb import owner_pb2, registry_pb2, tasks_pb2
+from xdb.testing.gateway_care import CareAnswers
 from xdb.testing.gateway_state import EXPIRED, GONE, LIVE, RETENTION, SLICE, Stored, World
 from xdb.testing.keys import NamedKey
 
@@ -25,9 +26,16 @@ class Answers:
     world: World
     page: int = 100  # entries of a page when nobody says how many
     tasks: dict[str, tasks_pb2.TasksReply] = field(default_factory=dict)  # owner, node, chain
+    care: CareAnswers = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Health of the same world."""
+        self.care = CareAnswers(self.world)
 
     def answer(self, method: str, request: Any) -> Any:  # noqa: ANN401  # messages
         """The answer to a request."""
+        if self.care.knows(method):
+            return self.care.answer(method, request)
         return getattr(self, f"_answer_{_snake(method)}")(request)
 
     def _answer_list_files(self, request: owner_pb2.ListFilesRequest) -> Any:  # noqa: ANN401

@@ -76,6 +76,8 @@ class NamespaceHealth:
     as_of: int
     files: Summary
     worst_files: tuple[Ailing, ...]
+    namespace: Tag
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +141,16 @@ class HealthOverview:
     def namespace(self, view: NamespaceView) -> NamespaceHealth:
         """A namespace. UnavailableError before the first look."""
         latest = self._latest()
-        standing, files, worst = latest.namespace(view.record.namespace)
-        return NamespaceHealth(standing, latest.time, files, self._ailing(worst))
+        tag = view.record.namespace
+        standing, files, worst = latest.namespace(tag)
+        return NamespaceHealth(
+            standing=standing,
+            as_of=latest.time,
+            files=files,
+            worst_files=self._ailing(worst),
+            namespace=tag,
+            name=self.catalog.namespace_name(tag),
+        )
 
     def node(self, node: NodeId) -> NodeOverview:
         """A node as it is now."""
