@@ -10,6 +10,7 @@ from xdb.core.manifest import check, read_manifest
 from xdb.core.migration.model import Action, Step
 from xdb.index.views import FileStatus
 from xdb.services.catalog import FileRefById
+from xdb.services.collection import Collection
 from xdb.services.repair.job import Outcome
 from xdb.tasks.collector import CollectorTask
 from xdb.testing.network import START, network
@@ -112,7 +113,8 @@ async def test_what_was_migrated_can_be_renewed(net, bench):
     assert net.index.status(net.index.file(ref.file)) is FileStatus.LIVE
     for node in renewed.record.holders:
         custody = net.members[node].custody
-        assert (await CollectorTask(custody.facts, custody.store).run_once()).removed == 0
+        collector = CollectorTask(Collection(node, net.index), custody.store, net.clock)
+        assert (await collector.run_once()).removed == 0
     assert await bench.download(renewed) == DATA
 
 

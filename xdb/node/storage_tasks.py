@@ -7,6 +7,7 @@ from xdb.node.storage_ports import StoragePorts, StorageSettings
 from xdb.ports.blockchain import Registry
 from xdb.runtime.periodic import Periodic
 from xdb.services.answering import Answering
+from xdb.services.collection import Collection
 from xdb.services.facts import Facts
 from xdb.services.surrender import Surrendering
 from xdb.store.replicas import ReplicaStore
@@ -30,7 +31,7 @@ def storage_tasks(
     heartbeat = HeartbeatTask(facts, ports.signer.address, registry)
     prover = _prover(ports, settings, index, registry, store)
     looks = min(max(parameters.epoch / PROVER_LOOKS, SHORTEST_LOOK), LONGEST_LOOK)
-    collector = CollectorTask(facts, store)
+    collector = CollectorTask(Collection(settings.node, index), store, clock)
     scrub = settings.scrub
     surrendering = Surrendering(settings.node, index, store, registry, clock, scrub.restore_within)
     scrubber = ScrubberTask(store, surrendering, scrub, clock, log)

@@ -114,7 +114,8 @@ class Custody:
         root = holding_root(commitments)
         file_root = root_over(described, digest, slot, root, found)
         await self.store.put_manifest(slot, manifest)
-        until = self._valid_until(self._still_here(slot), found)
+        # looked up again: what it held when the call came it may hold no more
+        until = self._valid_until(self._still_here(slot), self.facts.records.file(slot.file))
         terms = Terms(file_root, version, self._latest(expiry), until)
         return self.receipts.make(slot, root, commitments, terms)
 

@@ -105,6 +105,11 @@ class Catalog:
         for key, value in self.kv.scan(_SLOTS, after=_SLOTS + after if after else b""):
             yield FileId(key[2:34]), _number(key[34:42]), _read(SlotEntry, value)
 
+    def names(self, after: bytes = b"") -> Iterator[tuple[FileId, int]]:
+        """File and slot of all slots, those with entries that cannot be read among them."""
+        for key, _ in self.kv.scan(_SLOTS, after=_SLOTS + after if after else b""):
+            yield FileId(key[2:34]), _number(key[34:42])
+
     def replica(self, key: ReplicaKey) -> ReplicaEntry | None:
         """A replica's entry."""
         value = self.kv.get(_replica_key(key))
@@ -159,6 +164,13 @@ class Catalog:
         """What is known of the damage of a replica, or without a piece of a manifest."""
         value = self.kv.get(_DAMAGED + cursor(file, slot, piece))
         return None if value is None else _damage_entry(value)
+
+    def damaged_pieces(self, file: FileId, slot: int) -> Iterator[int]:
+        """Pieces of a slot that are known to be damaged or missing."""
+        prefix = _DAMAGED + cursor(file, slot)
+        for key, _ in self.kv.scan(prefix):
+            if len(key) > len(prefix):
+                yield _number(key[len(prefix) :])
 
     def is_damaged(self, key: ReplicaKey) -> bool:
         """Whether a replica is known to be damaged."""

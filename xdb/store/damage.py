@@ -1,6 +1,6 @@
 """The list of what is damaged or missing, kept in the catalog."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from xdb.model.ids import FileId
 from xdb.store import catalog
@@ -24,6 +24,19 @@ class DamageList:
         entry = DamageEntry(reason, (former and former.since) or self._time())
         if entry != former:
             await self._write(file, slot, piece, entry)
+
+    async def add_all(
+        self, file: FileId, slot: int, pieces: Sequence[int | None], reason: str
+    ) -> int:
+        """Lists several of one slot at once; what is listed already stays as it is."""
+        new = [p for p in pieces if self._catalog.damage(file, slot, p) is None]
+        if self._files.failed or not new:
+            return 0
+        batch = catalog.Batch()
+        for piece in new:
+            catalog.put_damage(batch, file, slot, piece, DamageEntry(reason, self._time()))
+        await self._files.commit(batch)
+        return len(new)
 
     async def clear(self, file: FileId, slot: int, piece: int | None) -> None:
         """Strikes off what turned out to be sound."""

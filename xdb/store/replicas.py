@@ -5,7 +5,7 @@ directory synced -> entry in the catalog synced -> acknowledged. What is not in 
 catalog was never acknowledged; what is there but not on disk is listed as damaged.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from xdb.errors import (
@@ -29,15 +29,14 @@ from xdb.store.damage import DamageList
 from xdb.store.durable import DurableFiles
 from xdb.store.formats import (
     REPLICA_BODY,
-    Header,
     ReplicaHeader,
-    manifest_header,
     path_of,
     prologue,
     replica_header,
 )
 from xdb.store.keyed_lock import KeyedLock
 from xdb.store.manifests import Manifests
+from xdb.store.removal import Removal
 from xdb.store.room import Room, RoomConfig
 
 
@@ -78,6 +77,7 @@ class ReplicaStore:
         self._checker = Checker(compute, leaf_size)
         self._damaged = DamageList(self.files, self.catalog, time)
         self._manifests = Manifests(self.files, self.catalog, self._damaged, self.room)
+        self._removal = Removal(self.files, self.catalog, self.room, leaf_size)
         self._locks = KeyedLock()  # slots: pushed to by several, changed by one; and replicas
 
     # ------------------------------------------------------------ replicas
@@ -230,36 +230,32 @@ class ReplicaStore:
 
     async def remove(self, file: FileId, slot: int) -> None:
         """Removes a slot, its replicas and its manifest. What is not here is fine."""
-        async with self._locks.alone((file, slot)):
-            await to_the_end(self._remove(file, slot))
+        await self.remove_if(file, slot, lambda: True)
 
-    async def remove_stray(self, file: FileId, slot: int, before: int) -> bool:
-        """Removes a slot for which nothing came since `before`; True when it is gone."""
+    async def remove_if(self, file: FileId, slot: int, still: Callable[[], bool]) -> int | None:
+        """Removes a slot if, with nobody else at it, `still` says so; the bytes freed, or None."""
         async with self._locks.alone((file, slot)):
-            entry = self.catalog.slot(file, slot)
-            if entry is not None and entry.since >= before:
+            return await to_the_end(self._removal.run(file, slot)) if still() else None
+
+    # ------------------------------------------------------------ what is missing
+
+    async def list_missing(
+        self, file: FileId, slot: int, missing: Callable[[], Sequence[int | None]], reason: str
+    ) -> int:
+        """Lists what `missing` names, with nobody else at the slot, as damaged; how much is new.
+
+        It names pieces, and None for the manifest, that have no entry here and should.
+        """
+        async with self._locks.alone((file, slot)):
+            return await self._damaged.add_all(file, slot, missing(), reason)
+
+    async def forget_missing(self, file: FileId, slot: int, still: Callable[[], bool]) -> bool:
+        """Strikes off a slot of which nothing is here, if `still` says so."""
+        async with self._locks.alone((file, slot)):
+            if self.catalog.slot(file, slot) is not None or not still():
                 return False
-            await to_the_end(self._remove(file, slot))
+            await self._damaged.clear(file, slot, None)
             return True
-
-    async def _remove(self, file: FileId, slot: int) -> None:
-        entry = self.catalog.slot(file, slot)
-        if entry is None:
-            return
-        ref = entry.ref(file, slot)
-        headers: list[Header] = []
-        batch = catalog.Batch()
-        if entry.manifest is not None:  # goes first: what a crash leaves is no longer accepted
-            headers.append(manifest_header(ref, entry.manifest_length, entry.manifest))
-        for piece, replica in self.catalog.replicas(file, slot):
-            headers.append(replica_header(ref, piece, replica.length, replica.root, self.leaf_size))
-            catalog.drop_replica(batch, ReplicaKey(file, slot, piece))
-        catalog.drop_slot(batch, file, slot)
-        # entries first: a crash in between leaves files that opening enters again, never holes
-        await self.files.commit(batch)
-        await self.files.remove(headers)
-        for header in headers:
-            self.room.remove(ref.owner, len(prologue(header)) + header.length)
 
     # ------------------------------------------------------------ inside
 

@@ -65,10 +65,11 @@ def preimage(epoch: int, beacon: str = "beacon") -> Digest:
 class AuditWorld(World):
     """A world with one beacon and small leaves."""
 
-    def __init__(self, *, nodes: int = 4, draws: int = 12, beacons: int = 1) -> None:
+    def __init__(self, *, nodes: int = 4, draws: int = 12, beacons: int = 1, lag: int = 0) -> None:
         names = ["beacon", "second"][:beacons]
         super().__init__(
             nodes=nodes,
+            lag=lag,
             parameters=Parameters(
                 start=START,
                 epoch=EPOCH,

@@ -67,8 +67,10 @@ START = 1_800_000_000
 class World:
     """A chain with nodes n0, n1, ... and the owners `alice` and `bob`, each with namespace ns."""
 
-    def __init__(self, *, nodes: int = 4, parameters: Parameters | None = None) -> None:
-        self.chain = MemoryChain(parameters or Parameters(start=START), StillClock(START))
+    def __init__(
+        self, *, nodes: int = 4, parameters: Parameters | None = None, lag: int = 0
+    ) -> None:
+        self.chain = MemoryChain(parameters or Parameters(start=START), StillClock(START), lag=lag)
         self.nodes = [NamedKey(f"n{number}") for number in range(nodes)]
         self.alice, self.bob = NamedKey("alice"), NamedKey("bob")
         for node in self.nodes:

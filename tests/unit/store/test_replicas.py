@@ -14,7 +14,7 @@ from xdb.errors import (
 )
 from xdb.store.checking import Checker
 from xdb.store.room import RoomConfig
-from xdb.testing.box import ALICE, BOB, LEAF, NOW, Box, commitment, damaged, key, put, ref, sealed
+from xdb.testing.box import ALICE, BOB, LEAF, Box, commitment, damaged, key, put, ref, sealed
 from xdb.testing.clock import settle
 from xdb.testing.compute import InlineCompute
 from xdb.testing.disk import failing_sync
@@ -138,13 +138,31 @@ async def test_a_slot_is_accepted_with_its_manifest(store):
         await store.put_manifest(ref(), b"other")
 
 
-async def test_strays_go_when_nothing_came_since(store):
-    stray, fresh = ref("stray"), ref("fresh")
-    for slot in (stray, fresh):
-        await put(store, slot)
-    assert await store.remove_stray(stray.file, 1, before=NOW + 1) is True
-    assert await store.remove_stray(fresh.file, 1, before=NOW) is False
-    assert [found.ref for _, found in store.slots()] == [fresh]
+async def test_what_may_still_go_goes_and_says_what_it_freed(store):
+    for name in ("goes", "stays"):
+        await put(store, ref(name))
+    used = store.room.used
+    assert await store.remove_if(ref("stays").file, 1, lambda: False) is None
+    assert await store.remove_if(ref("goes").file, 1, lambda: True) == used // 2
+    assert await store.remove_if(ref("goes").file, 1, lambda: True) == 0
+    assert [found.ref for _, found in store.slots()] == [ref("stays")]
+    assert store.room.used == used // 2
+
+
+async def test_whether_it_may_go_is_asked_when_nobody_is_at_the_slot(store):
+    """A slot that is being pushed to is asked about after the push."""
+    seen = []
+    pushing = asyncio.ensure_future(put(store, ref()))
+    await asyncio.sleep(0)
+
+    def still():
+        seen.append(store.slot(ref().file, 1))
+        return False
+
+    assert await store.remove_if(ref().file, 1, still) is None
+    await pushing
+    assert seen == [store.slot(ref().file, 1)]
+    assert seen[0] is not None
 
 
 async def test_slots_are_listed_from_a_cursor(store):
