@@ -63,6 +63,8 @@ def node_view(at: State, found: NodeHealth, time: float) -> None:
             ("since", words.spelled(found.since, time) if found.since else ""),
         ],
     )
+    if found.probe:
+        _paragraph(at, f"probe: {found.probe}", 2)
     _triggers(at, found.triggers, time)
     if found.standing is not None:
         _advice(at, found.standing, cause=False)
@@ -155,8 +157,7 @@ def _probe(found: NodeHealth, time: float) -> str:
     if found.probed is None:
         return "none yet"
     result = "answered" if found.answered else "no answer"
-    wrong = f" ({found.probe})" if found.probe else ""
-    return f"{words.relative(found.probed, time)}: {result}{wrong}"
+    return f"{result}, {words.relative(found.probed, time)}"
 
 
 def _colour(colour: Health) -> str:

@@ -29,7 +29,7 @@ class FileStatus(IntEnum):
 
 
 class Health(IntEnum):
-    """Colours inform; LOST means that fewer holders answer than are needed."""
+    """Colours inform; LOST means that fewer slots can be read than are needed."""
 
     GREEN = 1
     YELLOW = 2
