@@ -24,7 +24,7 @@ from xdb.core.names import check_namespace_name
 from xdb.pb import owner_pb2
 
 LONGEST = 86400.0
-"""Seconds for a cycle that is run by hand: one of repair lasts as long as its bytes take."""
+"""Seconds for what looks at all files or moves them: a cycle lasts as long as its bytes take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Migrations:
         """What repair would do now; nothing is done."""
         request = owner_pb2.PlanRequest()
         return await self.owner.tell(
-            f"{MIGRATIONS}Plan", request, owner_pb2.PlanReply, messages.plan
+            f"{MIGRATIONS}Plan", request, owner_pb2.PlanReply, messages.plan, LONGEST
         )
 
     async def run(self) -> MigrationReport:

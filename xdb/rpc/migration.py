@@ -68,5 +68,5 @@ def migration_service(migrator: MigratorTask, clients: Clients) -> Service:
         "Plan": unary(servicer.plan, owner_pb2.PlanRequest),
         "Run": unary(servicer.run, owner_pb2.RunMigrationRequest),
     }
-    # a cycle takes as long as the bytes need that it moves
-    return service_of(NAME, handlers, {"Run": Method("bulk", endless=True)})
+    # a plan looks at all files, a cycle takes as long as the bytes need that it moves
+    return service_of(NAME, handlers, dict.fromkeys(handlers, Method("bulk", endless=True)))
