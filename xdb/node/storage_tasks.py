@@ -9,6 +9,7 @@ from xdb.runtime.periodic import Periodic
 from xdb.services.answering import Answering
 from xdb.services.collection import Collection
 from xdb.services.facts import Facts
+from xdb.services.inventory import Inventory
 from xdb.services.surrender import Surrendering
 from xdb.store.replicas import ReplicaStore
 from xdb.tasks.collector import CollectorTask
@@ -34,7 +35,8 @@ def storage_tasks(
     collector = CollectorTask(Collection(settings.node, index), store, clock)
     scrub = settings.scrub
     surrendering = Surrendering(settings.node, index, store, registry, clock, scrub.restore_within)
-    scrubber = ScrubberTask(store, surrendering, scrub, clock, log)
+    inventory = Inventory(settings.node, index, store)
+    scrubber = ScrubberTask(store, inventory, surrendering, scrub, clock, log)
     every = float(parameters.heartbeat)
     return (
         Periodic("heartbeat", heartbeat.run_once, every, clock, entropy, log, at_once=True),

@@ -67,10 +67,17 @@ class Probing:
         last = b""
         for damage in islice(catalog.damaged(after), _MOST_SEEN):
             last = cursor(damage.file, damage.slot, None if damage.manifest else damage.piece)
-            slot = catalog.slot(damage.file, damage.slot)
-            if slot is not None and slot.owner == caller:
+            if self._owner(damage) == caller:
                 found.append(damage)
                 if len(found) >= min(limit or _MOST_ITEMS, _MOST_ITEMS):
                     return found, last
         more = last and next(iter(catalog.damaged(last)), None) is not None
         return found, last if more else b""
+
+    def _owner(self, damage: Damage) -> Address | None:
+        """Whose slot it is; that of one which is missing altogether stands in its record."""
+        entry = self.custody.store.catalog.slot(damage.file, damage.slot)
+        if entry is not None:
+            return entry.owner
+        found = self.custody.facts.records.file(damage.file)
+        return None if found is None else found.record.owner

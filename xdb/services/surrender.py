@@ -6,6 +6,7 @@ up stays listed as damaged until it is collected, or pushed again.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
@@ -91,8 +92,6 @@ class Surrendering:
                 elif await self._is_damaged(damage):
                     settled = name
                     given += [name] if await self._give_up(name) else []
-            except NotFoundError:
-                continue  # removed meanwhile
             except XdbError as error:
                 problems.append(f"slot {damage.slot} of file {damage.file.hex()}: {error}")
                 settled = name
@@ -129,10 +128,11 @@ class Surrendering:
     async def _is_damaged(self, damage: Damage) -> bool:
         """A last look, so that nothing is given up for a fault that went away."""
         piece = None if damage.manifest else damage.piece
-        if piece is None:
-            await self.store.verify_manifest(damage.file, damage.slot)
-        else:
-            await self.store.verify(damage.key)
+        with suppress(NotFoundError):  # it was removed meanwhile, or is missing and stays listed
+            if piece is None:
+                await self.store.verify_manifest(damage.file, damage.slot)
+            else:
+                await self.store.verify(damage.key)
         entry = self.store.catalog.damage(damage.file, damage.slot, piece)
         return entry is not None and self._is_overdue(entry.since)
 

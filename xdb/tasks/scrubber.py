@@ -5,7 +5,8 @@ half of the promised time at most. So a file that is looked at early in one roun
 the next is still looked at in time, whatever comes and goes in between. How far a round is
 survives a restart.
 
-Each cycle ends with giving up what was not restored in time.
+Each cycle ends with a look at what should be here and is not, and with giving up what was
+not restored in time.
 """
 
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from xdb.model.storage import ReplicaKey
 from xdb.model.units import Seconds
 from xdb.ports.clock import Clock
 from xdb.runtime.logging import Log
+from xdb.services.inventory import Inventoried, Inventory
 from xdb.services.surrender import Surrendered, Surrendering
 from xdb.store.catalog import Part
 from xdb.store.replicas import ReplicaStore
@@ -76,6 +78,7 @@ class ScrubReport:
     damaged: int
     progress: float  # of the round, 0 to 1
     last_round: int  # Unix seconds, 0 for never
+    missing: int = 0
     surrendered: int = 0
     problems: tuple[str, ...] = ()
 
@@ -96,6 +99,7 @@ class ScrubberTask:
     """Re-hashes one node's store in `config.within` seconds, part by part."""
 
     store: ReplicaStore
+    inventory: Inventory
     surrendering: Surrendering
     config: ScrubConfig
     clock: Clock
@@ -114,8 +118,9 @@ class ScrubberTask:
         if not self.store.files.failed and self._is_over(scrub):
             scrub, progress = self._next(scrub), 1.0
         await self._keep(scrub, tally)
-        given = Surrendered()
+        missing, given = Inventoried(), Surrendered()
         if not self.store.files.failed:
+            missing = await self.inventory.run_once()
             given = await self.surrendering.run_once()
         for file, slot in given.slots:
             self.log.warning("slot.surrendered", file=file, slot=slot)
@@ -126,8 +131,9 @@ class ScrubberTask:
             tally.damaged,
             round(progress, 3),
             scrub.ended,
+            missing.missing,
             len(given.slots),
-            (*tally.problems, *given.problems),
+            (*tally.problems, *missing.problems, *given.problems),
         )
 
     async def _look(self, scrub: Round, budget: float, tally: _Tally) -> Round:

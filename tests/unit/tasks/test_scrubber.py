@@ -4,11 +4,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from xdb.errors import ConfigError, OverloadedError, StorageFullError, UnavailableError
+from xdb.index.index import Index
 from xdb.model.registry import Parameters
 from xdb.ports.blockchain import Head
 from xdb.runtime.logging import logger
+from xdb.services.inventory import Inventory
 from xdb.services.surrender import Surrendered, Surrendering
 from xdb.store.catalog import cursor
+from xdb.store.kv_memory import MemoryKeyValue
 from xdb.tasks.scrubber import KEY, Round, ScrubberTask, ScrubConfig
 from xdb.testing.box import BOB, NOW, Box, commitment, damaged, key, put, ref, sealed
 from xdb.testing.chain import MemoryChain
@@ -50,7 +53,10 @@ class Bench:
         surrendering = Surrendering(
             node.node, NoFiles(), self.store, registry, self.clock, self.config.restore_within
         )
-        self.task = ScrubberTask(self.store, surrendering, self.config, self.clock, logger("test"))
+        inventory = Inventory(node.node, Index(MemoryKeyValue(), chain.parameters), self.store)
+        self.task = ScrubberTask(
+            self.store, inventory, surrendering, self.config, self.clock, logger("test")
+        )
 
     async def everything(self):
         """A cycle that makes up for a whole round."""
