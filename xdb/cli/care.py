@@ -18,10 +18,15 @@ if TYPE_CHECKING:
     from xdb.client import Client
 
 MIGRATIONS = {
+    "list": Verb("xdb.cli.migration:list_", "Slots that changed hands."),
     "plan": Verb("xdb.cli.care:plan", "What repair would do now."),
     "run": Verb("xdb.cli.care:run", "Repair now."),
 }
-AUDITS = {"run": Verb("xdb.cli.care:audit", "Probe nodes now.")}
+AUDITS = {
+    "list": Verb("xdb.cli.audit:list_", "What epochs said of nodes."),
+    "show": Verb("xdb.cli.audit:show_", "One audit."),
+    "run": Verb("xdb.cli.care:audit", "Probe nodes now."),
+}
 
 _FINDINGS = (
     Column("NODE"),
@@ -32,14 +37,17 @@ _FINDINGS = (
 )
 
 
-@click.command(cls=LazyGroup, verbs=MIGRATIONS, short_help="Repair: plan, run.")
+@click.command(cls=LazyGroup, verbs=MIGRATIONS, short_help="Repair: list, plan, run.")
 def migrations() -> None:
     """Repair: slots that are restored, moved or added."""
 
 
-@click.command(cls=LazyGroup, verbs=AUDITS, short_help="Probes of nodes: run.")
+@click.command(cls=LazyGroup, verbs=AUDITS, short_help="Proofs and probes: list, show, run.")
 def audits() -> None:
-    """Probes: do nodes answer, and show what they should hold?"""
+    """Audits: in every epoch each node proves on the chain that it holds what it should.
+
+    Between epochs your owner node probes them: do they answer, and show what they hold?
+    """
 
 
 @click.command(short_help="What repair would do now.")

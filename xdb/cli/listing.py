@@ -50,8 +50,8 @@ def ls(  # noqa: PLR0913  # its options
     status = FileStatus.LIVE
     if expired or deleted:
         status = FileStatus.EXPIRED if expired else FileStatus.DELETED
-    cursor = _cursor(after)
-    from_, to = _moment(since), _moment(until)
+    cursor = cursor_of(after)
+    from_, to = moment_of(since), moment_of(until)
 
     async def body(client: "Client") -> FilePage:
         files: list[FileInfo] = []
@@ -145,13 +145,15 @@ def _amounts(files: int, size: int, stored: int, expired: int) -> list[str]:
     return [f"{files:,}", words.size(size), words.size(stored), f"{expired:,}"]
 
 
-def _moment(when: timedelta | datetime | None) -> datetime | None:
+def moment_of(when: timedelta | datetime | None) -> datetime | None:
+    """The moment that an option names, perhaps by how long ago it was."""
     if isinstance(when, timedelta):
         return datetime.fromtimestamp(now(), UTC) - when
     return when
 
 
-def _cursor(text: str) -> bytes:
+def cursor_of(text: str) -> bytes:
+    """Where a listing goes on, as the one before wrote it."""
     try:
         return bytes.fromhex(text)
     except ValueError as error:

@@ -22,6 +22,7 @@ VERBS = {
     "info": Verb("xdb.cli.node:info", "Ask one node how it is."),
     "health": Verb("xdb.cli.health:node_health", "A node's score, and what speaks against it."),
     "tasks": Verb("xdb.cli.node_tasks:tasks", "How periodic tasks are doing."),
+    "history": Verb("xdb.cli.node_history:history", "Heartbeats and audits of a node by day."),
     "drain": Verb("xdb.cli.operating:drain", "Let a node's holdings move away."),
     "online": Verb("xdb.cli.operating:online", "Let a node take files again."),
     "offline": Verb("xdb.cli.operating:offline", "Say that a node is away for a while."),

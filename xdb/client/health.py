@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from xdb.client import health_messages as messages
+from xdb.client import history_messages
 from xdb.client.health_records import (
     AuditReport,
     FileHealth,
@@ -16,13 +17,23 @@ from xdb.client.health_records import (
     Plan,
     SystemHealth,
 )
+from xdb.client.history_records import (
+    AuditCounts,
+    AuditFilter,
+    AuditInfo,
+    AuditPage,
+    MigrationPage,
+    NodeDay,
+)
 from xdb.client.messages import seconds
 from xdb.client.nodes import checked
-from xdb.client.owner import AUDITS, HEALTH, MIGRATIONS, Owner
+from xdb.client.owner import AUDITS, HEALTH, MIGRATIONS, NODES, Owner
 from xdb.client.refs import Ref, file_ref
 from xdb.core.names import check_namespace_name
 from xdb.pb import owner_pb2
 
+ALL_MINE = AuditFilter()
+"""Audits of all nodes that hold files of this owner."""
 LONGEST = 86400.0
 """Seconds for what looks at all files or moves them: a cycle lasts as long as its bytes take."""
 
@@ -53,6 +64,13 @@ class HealthOf:
         """A node as it is now."""
         request = owner_pb2.NodeRef(node=checked(node))
         return await self.owner.ask(f"{HEALTH}Node", request, owner_pb2.NodeHealth, messages.node)
+
+    async def days(self, node: bytes, days: int = 7) -> tuple[NodeDay, ...]:
+        """Heartbeats and audits of a node by day, today first."""
+        request = owner_pb2.NodeHistoryRequest(node=checked(node), days=days)
+        return await self.owner.ask(
+            f"{NODES}History", request, owner_pb2.NodeHistoryReply, history_messages.days
+        )
 
     async def file(self, ref: Ref) -> FileHealth:
         """A file as it is now."""
@@ -95,6 +113,27 @@ class Migrations:
 
     owner: Owner
 
+    async def list(
+        self,
+        node: bytes | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 0,
+        cursor: bytes = b"",
+    ) -> MigrationPage:
+        """Slots that changed hands, to or from `node` if one is named, the newest first."""
+        request = owner_pb2.ListMigrationsRequest(
+            node=b"" if node is None else checked(node),
+            until=seconds(until) if until else 0,
+            limit=limit,
+            cursor=cursor,
+            **{"from": seconds(since) if since else 0},
+        )
+        return await self.owner.ask(
+            f"{MIGRATIONS}List", request, owner_pb2.ListMigrationsReply, history_messages.migrations
+        )
+
     async def plan(self) -> Plan:
         """What repair would do now; nothing is done."""
         request = owner_pb2.PlanRequest()
@@ -118,6 +157,29 @@ class Audits:
     """`Client.audits`."""
 
     owner: Owner
+
+    async def list(
+        self, wanted: AuditFilter = ALL_MINE, *, limit: int = 0, cursor: bytes = b""
+    ) -> AuditPage:
+        """Audits, the newest first. A page may be short, or empty, and go on."""
+        request = history_messages.wanted(wanted, limit, cursor)
+        return await self.owner.ask(
+            f"{AUDITS}List", request, owner_pb2.ListAuditsReply, history_messages.audits
+        )
+
+    async def count(self, wanted: AuditFilter = ALL_MINE) -> AuditCounts:
+        """How many audits have which verdict."""
+        request = history_messages.wanted(wanted)
+        return await self.owner.ask(
+            f"{AUDITS}Count", request, owner_pb2.AuditCounts, history_messages.counts
+        )
+
+    async def show(self, audit: str) -> AuditInfo:
+        """One audit by its id."""
+        request = owner_pb2.ShowAuditRequest(id=audit)
+        return await self.owner.ask(
+            f"{AUDITS}Show", request, owner_pb2.AuditInfo, history_messages.audit
+        )
 
     async def run(self, node: bytes | None = None) -> AuditReport:
         """One probe of every node now, or of one; waits for those that run already."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from xdb.client import client as asynchronous
+from xdb.client.health import ALL_MINE
 from xdb.client.health_records import (
     AuditReport,
     FileHealth,
@@ -14,6 +15,14 @@ from xdb.client.health_records import (
     NodeHealth,
     Plan,
     SystemHealth,
+)
+from xdb.client.history_records import (
+    AuditCounts,
+    AuditFilter,
+    AuditInfo,
+    AuditPage,
+    MigrationPage,
+    NodeDay,
 )
 from xdb.client.loop import Loop
 from xdb.client.refs import Ref
@@ -37,6 +46,10 @@ class HealthOf:
     def node(self, node: bytes) -> NodeHealth:
         """See `xdb.client.health.HealthOf.node`."""
         return self._loop.run(self._health.node(node))
+
+    def days(self, node: bytes, days: int = 7) -> tuple[NodeDay, ...]:
+        """See `xdb.client.health.HealthOf.days`."""
+        return self._loop.run(self._health.days(node, days))
 
     def file(self, ref: Ref) -> FileHealth:
         """See `xdb.client.health.HealthOf.file`."""
@@ -64,6 +77,19 @@ class Migrations:
         self._migrations = client.migrations
         self._loop = loop
 
+    def list(
+        self,
+        node: bytes | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 0,
+        cursor: bytes = b"",
+    ) -> MigrationPage:
+        """See `xdb.client.health.Migrations.list`."""
+        listing = self._migrations.list(node, since=since, until=until, limit=limit, cursor=cursor)
+        return self._loop.run(listing)
+
     def plan(self) -> Plan:
         """See `xdb.client.health.Migrations.plan`."""
         return self._loop.run(self._migrations.plan())
@@ -79,6 +105,20 @@ class Audits:
     def __init__(self, client: asynchronous.Client, loop: Loop) -> None:
         self._audits = client.audits
         self._loop = loop
+
+    def list(
+        self, wanted: AuditFilter = ALL_MINE, *, limit: int = 0, cursor: bytes = b""
+    ) -> AuditPage:
+        """See `xdb.client.health.Audits.list`."""
+        return self._loop.run(self._audits.list(wanted, limit=limit, cursor=cursor))
+
+    def count(self, wanted: AuditFilter = ALL_MINE) -> AuditCounts:
+        """See `xdb.client.health.Audits.count`."""
+        return self._loop.run(self._audits.count(wanted))
+
+    def show(self, audit: str) -> AuditInfo:
+        """See `xdb.client.health.Audits.show`."""
+        return self._loop.run(self._audits.show(audit))
 
     def run(self, node: bytes | None = None) -> AuditReport:
         """See `xdb.client.health.Audits.run`."""

@@ -32,6 +32,9 @@ from xdb.model.ids import Address, NodeId
 from xdb.model.registry import NodeRecord, Parameters
 from xdb.ports.kv import KeyValue
 
+COUNTED = 200_000
+"""Audits one question counts."""
+
 _KEY = 28  # epoch and node, or node and epoch
 
 
@@ -124,13 +127,19 @@ class Audits:
         *,
         since: int = 0,
         until: int | None = None,
-    ) -> dict[Verdict, int]:
-        """How many audits of epochs [since, until) have which verdict, without reading them."""
+    ) -> tuple[dict[Verdict, int], bool]:
+        """How many audits of epochs [since, until) have which verdict, without reading them.
+
+        False when it stopped after `COUNTED`.
+        """
         found: Counter[Verdict] = Counter()
-        for key, value in newest_first(self._kv, BY_EPOCH, since, until, b"", _KEY):
+        pairs = newest_first(self._kv, BY_EPOCH, since, until, b"", _KEY)
+        for seen, (key, value) in enumerate(pairs):
+            if seen == COUNTED:
+                return dict(found), False
             if _is_wanted(key, value, nodes, None):
                 found[Verdict(value[0])] += 1
-        return dict(found)
+        return dict(found), True
 
     def holders_of(self, owner: Address) -> list[NodeId]:
         """Nodes that hold anything of an owner."""

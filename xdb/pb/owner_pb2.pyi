@@ -123,6 +123,34 @@ HEALTH_KIND_NAMESPACE: HealthKind.ValueType  # 3
 HEALTH_KIND_SYSTEM: HealthKind.ValueType  # 4
 Global___HealthKind: _TypeAlias = HealthKind  # noqa: Y015
 
+class _Verdict:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Verdict.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    VERDICT_UNSPECIFIED: _Verdict.ValueType  # 0
+    VERDICT_PROVED: _Verdict.ValueType  # 1
+    VERDICT_FAILED: _Verdict.ValueType  # 2
+    """the node admitted a loss"""
+    VERDICT_MISSED: _Verdict.ValueType  # 3
+    """no proof before the epoch ended"""
+    VERDICT_VOID: _Verdict.ValueType  # 4
+    """missed by more than half: says nothing about anybody"""
+
+class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
+    """---------------------------------------------------------------- history"""
+
+VERDICT_UNSPECIFIED: Verdict.ValueType  # 0
+VERDICT_PROVED: Verdict.ValueType  # 1
+VERDICT_FAILED: Verdict.ValueType  # 2
+"""the node admitted a loss"""
+VERDICT_MISSED: Verdict.ValueType  # 3
+"""no proof before the epoch ended"""
+VERDICT_VOID: Verdict.ValueType  # 4
+"""missed by more than half: says nothing about anybody"""
+Global___Verdict: _TypeAlias = Verdict  # noqa: Y015
+
 @_typing.final
 class UploadHeader(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
@@ -1920,3 +1948,384 @@ class AuditReport(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AuditReport: _TypeAlias = AuditReport  # noqa: Y015
+
+@_typing.final
+class ListAuditsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERDICT_FIELD_NUMBER: _builtins.int
+    NODE_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    ALL_FIELD_NUMBER: _builtins.int
+    FROM_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    verdict: Global___Verdict.ValueType
+    """unspecified: any"""
+    node: _builtins.bytes
+    """empty: any"""
+    all: _builtins.bool
+    """of all nodes; else of those that hold files of this owner"""
+    until: _builtins.int
+    """0: no end"""
+    limit: _builtins.int
+    cursor: _builtins.bytes
+    @_builtins.property
+    def file(self) -> Global___FileRef:
+        """of nodes that hold this file, since they hold it"""
+
+    def __init__(
+        self,
+        *,
+        verdict: Global___Verdict.ValueType = ...,
+        node: _builtins.bytes = ...,
+        file: Global___FileRef | None = ...,
+        all: _builtins.bool = ...,
+        until: _builtins.int = ...,
+        limit: _builtins.int = ...,
+        cursor: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "cursor", b"cursor", "file", b"file", "from", b"from", "limit", b"limit", "node", b"node", "until", b"until", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAuditsRequest: _TypeAlias = ListAuditsRequest  # noqa: Y015
+
+@_typing.final
+class LostHolding(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_FIELD_NUMBER: _builtins.int
+    SLOT_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    file: _builtins.bytes
+    slot: _builtins.int
+    name: _builtins.str
+    """when it is a file of this owner"""
+    def __init__(
+        self,
+        *,
+        file: _builtins.bytes = ...,
+        slot: _builtins.int = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "name", b"name", "slot", b"slot"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LostHolding: _TypeAlias = LostHolding  # noqa: Y015
+
+@_typing.final
+class AuditInfo(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    STARTS_FIELD_NUMBER: _builtins.int
+    ENDS_FIELD_NUMBER: _builtins.int
+    NODE_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    OPEN_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """of `Show`"""
+    epoch: _builtins.int
+    starts: _builtins.int
+    """of the epoch, chain time"""
+    ends: _builtins.int
+    node: _builtins.bytes
+    address: _builtins.str
+    verdict: Global___Verdict.ValueType
+    """unspecified: asked, and not answered yet"""
+    open: _builtins.bool
+    """the epoch still asks"""
+    time: _builtins.int
+    """of the proof, or of the epoch's end; 0 without an answer"""
+    seed: _builtins.bytes
+    """while the epoch is open"""
+    @_builtins.property
+    def lost(self) -> _containers.RepeatedCompositeFieldContainer[Global___LostHolding]: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        epoch: _builtins.int = ...,
+        starts: _builtins.int = ...,
+        ends: _builtins.int = ...,
+        node: _builtins.bytes = ...,
+        address: _builtins.str = ...,
+        verdict: Global___Verdict.ValueType = ...,
+        open: _builtins.bool = ...,
+        time: _builtins.int = ...,
+        lost: _abc.Iterable[Global___LostHolding] | None = ...,
+        seed: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "ends", b"ends", "epoch", b"epoch", "id", b"id", "lost", b"lost", "node", b"node", "open", b"open", "seed", b"seed", "starts", b"starts", "time", b"time", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditInfo: _TypeAlias = AuditInfo  # noqa: Y015
+
+@_typing.final
+class ListAuditsReply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUDITS_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    next: _builtins.bytes
+    """empty at the end; a page may be short before that"""
+    @_builtins.property
+    def audits(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditInfo]: ...
+    def __init__(
+        self,
+        *,
+        audits: _abc.Iterable[Global___AuditInfo] | None = ...,
+        next: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audits", b"audits", "next", b"next"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAuditsReply: _TypeAlias = ListAuditsReply  # noqa: Y015
+
+@_typing.final
+class AuditCounts(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    MISSED_FIELD_NUMBER: _builtins.int
+    VOID_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
+    proved: _builtins.int
+    failed: _builtins.int
+    missed: _builtins.int
+    void: _builtins.int
+    complete: _builtins.bool
+    """false when there were too many to count"""
+    def __init__(
+        self,
+        *,
+        proved: _builtins.int = ...,
+        failed: _builtins.int = ...,
+        missed: _builtins.int = ...,
+        void: _builtins.int = ...,
+        complete: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "failed", b"failed", "missed", b"missed", "proved", b"proved", "void", b"void"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditCounts: _TypeAlias = AuditCounts  # noqa: Y015
+
+@_typing.final
+class ShowAuditRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShowAuditRequest: _TypeAlias = ShowAuditRequest  # noqa: Y015
+
+@_typing.final
+class NodeHistoryRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
+    node: _builtins.bytes
+    days: _builtins.int
+    """0: 7"""
+    def __init__(
+        self,
+        *,
+        node: _builtins.bytes = ...,
+        days: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "node", b"node"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NodeHistoryRequest: _TypeAlias = NodeHistoryRequest  # noqa: Y015
+
+@_typing.final
+class NodeDay(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_FIELD_NUMBER: _builtins.int
+    HEARTBEATS_FIELD_NUMBER: _builtins.int
+    EXPECTED_FIELD_NUMBER: _builtins.int
+    PROVED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    MISSED_FIELD_NUMBER: _builtins.int
+    VOID_FIELD_NUMBER: _builtins.int
+    start: _builtins.int
+    """chain time, midnight UTC"""
+    heartbeats: _builtins.int
+    expected: _builtins.int
+    proved: _builtins.int
+    failed: _builtins.int
+    missed: _builtins.int
+    void: _builtins.int
+    def __init__(
+        self,
+        *,
+        start: _builtins.int = ...,
+        heartbeats: _builtins.int = ...,
+        expected: _builtins.int = ...,
+        proved: _builtins.int = ...,
+        failed: _builtins.int = ...,
+        missed: _builtins.int = ...,
+        void: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected", b"expected", "failed", b"failed", "heartbeats", b"heartbeats", "missed", b"missed", "proved", b"proved", "start", b"start", "void", b"void"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NodeDay: _TypeAlias = NodeDay  # noqa: Y015
+
+@_typing.final
+class NodeHistoryReply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAYS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def days(self) -> _containers.RepeatedCompositeFieldContainer[Global___NodeDay]: ...
+    def __init__(
+        self,
+        *,
+        days: _abc.Iterable[Global___NodeDay] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NodeHistoryReply: _TypeAlias = NodeHistoryReply  # noqa: Y015
+
+@_typing.final
+class ListMigrationsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    FROM_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    node: _builtins.bytes
+    """empty: any"""
+    until: _builtins.int
+    """0: no end"""
+    limit: _builtins.int
+    cursor: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        node: _builtins.bytes = ...,
+        until: _builtins.int = ...,
+        limit: _builtins.int = ...,
+        cursor: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "from", b"from", "limit", b"limit", "node", b"node", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMigrationsRequest: _TypeAlias = ListMigrationsRequest  # noqa: Y015
+
+@_typing.final
+class MigrationInfo(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    SLOT_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    time: _builtins.int
+    file: _builtins.bytes
+    name: _builtins.str
+    """when it is a file of this owner"""
+    slot: _builtins.int
+    source: _builtins.bytes
+    """empty: the slot was added"""
+    target: _builtins.bytes
+    """empty: the slot was dropped"""
+    size: _builtins.int
+    version: _builtins.int
+    """of the record after it"""
+    def __init__(
+        self,
+        *,
+        time: _builtins.int = ...,
+        file: _builtins.bytes = ...,
+        name: _builtins.str = ...,
+        slot: _builtins.int = ...,
+        source: _builtins.bytes = ...,
+        target: _builtins.bytes = ...,
+        size: _builtins.int = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "name", b"name", "size", b"size", "slot", b"slot", "source", b"source", "target", b"target", "time", b"time", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MigrationInfo: _TypeAlias = MigrationInfo  # noqa: Y015
+
+@_typing.final
+class ListMigrationsReply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MIGRATIONS_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    next: _builtins.bytes
+    @_builtins.property
+    def migrations(self) -> _containers.RepeatedCompositeFieldContainer[Global___MigrationInfo]: ...
+    def __init__(
+        self,
+        *,
+        migrations: _abc.Iterable[Global___MigrationInfo] | None = ...,
+        next: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["migrations", b"migrations", "next", b"next"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMigrationsReply: _TypeAlias = ListMigrationsReply  # noqa: Y015

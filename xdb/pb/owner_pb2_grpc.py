@@ -718,6 +718,11 @@ class NodeServiceStub:
                 request_serializer=xdb_dot_v1_dot_owner__pb2.TasksOf.SerializeToString,
                 response_deserializer=xdb_dot_v1_dot_tasks__pb2.TasksReply.FromString,
                 _registered_method=True)
+        self.History = channel.unary_unary(
+                '/xdb.v1.NodeService/History',
+                request_serializer=xdb_dot_v1_dot_owner__pb2.NodeHistoryRequest.SerializeToString,
+                response_deserializer=xdb_dot_v1_dot_owner__pb2.NodeHistoryReply.FromString,
+                _registered_method=True)
 
 
 class NodeServiceServicer:
@@ -749,6 +754,13 @@ class NodeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def History(self, request, context):
+        """Heartbeats and audits of a node by day.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_NodeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -771,6 +783,11 @@ def add_NodeServiceServicer_to_server(servicer, server):
                     servicer.Tasks,
                     request_deserializer=xdb_dot_v1_dot_owner__pb2.TasksOf.FromString,
                     response_serializer=xdb_dot_v1_dot_tasks__pb2.TasksReply.SerializeToString,
+            ),
+            'History': grpc.unary_unary_rpc_method_handler(
+                    servicer.History,
+                    request_deserializer=xdb_dot_v1_dot_owner__pb2.NodeHistoryRequest.FromString,
+                    response_serializer=xdb_dot_v1_dot_owner__pb2.NodeHistoryReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -881,6 +898,33 @@ class NodeService:
             '/xdb.v1.NodeService/Tasks',
             xdb_dot_v1_dot_owner__pb2.TasksOf.SerializeToString,
             xdb_dot_v1_dot_tasks__pb2.TasksReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def History(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xdb.v1.NodeService/History',
+            xdb_dot_v1_dot_owner__pb2.NodeHistoryRequest.SerializeToString,
+            xdb_dot_v1_dot_owner__pb2.NodeHistoryReply.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1148,6 +1192,11 @@ class MigrationServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.List = channel.unary_unary(
+                '/xdb.v1.MigrationService/List',
+                request_serializer=xdb_dot_v1_dot_owner__pb2.ListMigrationsRequest.SerializeToString,
+                response_deserializer=xdb_dot_v1_dot_owner__pb2.ListMigrationsReply.FromString,
+                _registered_method=True)
         self.Plan = channel.unary_unary(
                 '/xdb.v1.MigrationService/Plan',
                 request_serializer=xdb_dot_v1_dot_owner__pb2.PlanRequest.SerializeToString,
@@ -1162,6 +1211,13 @@ class MigrationServiceStub:
 
 class MigrationServiceServicer:
     """Missing associated documentation comment in .proto file."""
+
+    def List(self, request, context):
+        """Slots that changed hands, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def Plan(self, request, context):
         """What a cycle would do now; nothing is done.
@@ -1180,6 +1236,11 @@ class MigrationServiceServicer:
 
 def add_MigrationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'List': grpc.unary_unary_rpc_method_handler(
+                    servicer.List,
+                    request_deserializer=xdb_dot_v1_dot_owner__pb2.ListMigrationsRequest.FromString,
+                    response_serializer=xdb_dot_v1_dot_owner__pb2.ListMigrationsReply.SerializeToString,
+            ),
             'Plan': grpc.unary_unary_rpc_method_handler(
                     servicer.Plan,
                     request_deserializer=xdb_dot_v1_dot_owner__pb2.PlanRequest.FromString,
@@ -1200,6 +1261,33 @@ def add_MigrationServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class MigrationService:
     """Missing associated documentation comment in .proto file."""
+
+    @staticmethod
+    def List(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xdb.v1.MigrationService/List',
+            xdb_dot_v1_dot_owner__pb2.ListMigrationsRequest.SerializeToString,
+            xdb_dot_v1_dot_owner__pb2.ListMigrationsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def Plan(request,
@@ -1265,6 +1353,21 @@ class AuditServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.List = channel.unary_unary(
+                '/xdb.v1.AuditService/List',
+                request_serializer=xdb_dot_v1_dot_owner__pb2.ListAuditsRequest.SerializeToString,
+                response_deserializer=xdb_dot_v1_dot_owner__pb2.ListAuditsReply.FromString,
+                _registered_method=True)
+        self.Count = channel.unary_unary(
+                '/xdb.v1.AuditService/Count',
+                request_serializer=xdb_dot_v1_dot_owner__pb2.ListAuditsRequest.SerializeToString,
+                response_deserializer=xdb_dot_v1_dot_owner__pb2.AuditCounts.FromString,
+                _registered_method=True)
+        self.Show = channel.unary_unary(
+                '/xdb.v1.AuditService/Show',
+                request_serializer=xdb_dot_v1_dot_owner__pb2.ShowAuditRequest.SerializeToString,
+                response_deserializer=xdb_dot_v1_dot_owner__pb2.AuditInfo.FromString,
+                _registered_method=True)
         self.Run = channel.unary_unary(
                 '/xdb.v1.AuditService/Run',
                 request_serializer=xdb_dot_v1_dot_owner__pb2.RunAuditRequest.SerializeToString,
@@ -1274,6 +1377,26 @@ class AuditServiceStub:
 
 class AuditServiceServicer:
     """Missing associated documentation comment in .proto file."""
+
+    def List(self, request, context):
+        """Audits of nodes, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Count(self, request, context):
+        """How many audits have which verdict.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Show(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def Run(self, request, context):
         """One probe of every node, or of one, now; waits for those that run already.
@@ -1285,6 +1408,21 @@ class AuditServiceServicer:
 
 def add_AuditServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'List': grpc.unary_unary_rpc_method_handler(
+                    servicer.List,
+                    request_deserializer=xdb_dot_v1_dot_owner__pb2.ListAuditsRequest.FromString,
+                    response_serializer=xdb_dot_v1_dot_owner__pb2.ListAuditsReply.SerializeToString,
+            ),
+            'Count': grpc.unary_unary_rpc_method_handler(
+                    servicer.Count,
+                    request_deserializer=xdb_dot_v1_dot_owner__pb2.ListAuditsRequest.FromString,
+                    response_serializer=xdb_dot_v1_dot_owner__pb2.AuditCounts.SerializeToString,
+            ),
+            'Show': grpc.unary_unary_rpc_method_handler(
+                    servicer.Show,
+                    request_deserializer=xdb_dot_v1_dot_owner__pb2.ShowAuditRequest.FromString,
+                    response_serializer=xdb_dot_v1_dot_owner__pb2.AuditInfo.SerializeToString,
+            ),
             'Run': grpc.unary_unary_rpc_method_handler(
                     servicer.Run,
                     request_deserializer=xdb_dot_v1_dot_owner__pb2.RunAuditRequest.FromString,
@@ -1300,6 +1438,87 @@ def add_AuditServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class AuditService:
     """Missing associated documentation comment in .proto file."""
+
+    @staticmethod
+    def List(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xdb.v1.AuditService/List',
+            xdb_dot_v1_dot_owner__pb2.ListAuditsRequest.SerializeToString,
+            xdb_dot_v1_dot_owner__pb2.ListAuditsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Count(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xdb.v1.AuditService/Count',
+            xdb_dot_v1_dot_owner__pb2.ListAuditsRequest.SerializeToString,
+            xdb_dot_v1_dot_owner__pb2.AuditCounts.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Show(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xdb.v1.AuditService/Show',
+            xdb_dot_v1_dot_owner__pb2.ShowAuditRequest.SerializeToString,
+            xdb_dot_v1_dot_owner__pb2.AuditInfo.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def Run(request,

@@ -201,6 +201,8 @@ class NodeServiceStub:
     """The owner node itself: identity, deployment, index height, parameters."""
     Tasks: _grpc.UnaryUnaryMultiCallable[_owner_pb2.TasksOf, _tasks_pb2.TasksReply]
     """Periodic tasks of the owner node, of a storage node, or of the chain servers."""
+    History: _grpc.UnaryUnaryMultiCallable[_owner_pb2.NodeHistoryRequest, _owner_pb2.NodeHistoryReply]
+    """Heartbeats and audits of a node by day."""
 
 @_typing.type_check_only
 class NodeServiceAsyncStub(NodeServiceStub):
@@ -211,6 +213,8 @@ class NodeServiceAsyncStub(NodeServiceStub):
     """The owner node itself: identity, deployment, index height, parameters."""
     Tasks: _aio.UnaryUnaryMultiCallable[_owner_pb2.TasksOf, _tasks_pb2.TasksReply]  # type: ignore[assignment]
     """Periodic tasks of the owner node, of a storage node, or of the chain servers."""
+    History: _aio.UnaryUnaryMultiCallable[_owner_pb2.NodeHistoryRequest, _owner_pb2.NodeHistoryReply]  # type: ignore[assignment]
+    """Heartbeats and audits of a node by day."""
 
 class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -242,6 +246,14 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_tasks_pb2.TasksReply, _abc.Awaitable[_tasks_pb2.TasksReply]]:
         """Periodic tasks of the owner node, of a storage node, or of the chain servers."""
+
+    @_abc_1.abstractmethod
+    def History(
+        self,
+        request: _owner_pb2.NodeHistoryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_owner_pb2.NodeHistoryReply, _abc.Awaitable[_owner_pb2.NodeHistoryReply]]:
+        """Heartbeats and audits of a node by day."""
 
 def add_NodeServiceServicer_to_server(servicer: NodeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
@@ -317,6 +329,8 @@ class MigrationServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> MigrationServiceAsyncStub: ...
+    List: _grpc.UnaryUnaryMultiCallable[_owner_pb2.ListMigrationsRequest, _owner_pb2.ListMigrationsReply]
+    """Slots that changed hands, the newest first."""
     Plan: _grpc.UnaryUnaryMultiCallable[_owner_pb2.PlanRequest, _owner_pb2.PlanReply]
     """What a cycle would do now; nothing is done."""
     Run: _grpc.UnaryUnaryMultiCallable[_owner_pb2.RunMigrationRequest, _owner_pb2.MigrationReport]
@@ -325,12 +339,22 @@ class MigrationServiceStub:
 @_typing.type_check_only
 class MigrationServiceAsyncStub(MigrationServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
+    List: _aio.UnaryUnaryMultiCallable[_owner_pb2.ListMigrationsRequest, _owner_pb2.ListMigrationsReply]  # type: ignore[assignment]
+    """Slots that changed hands, the newest first."""
     Plan: _aio.UnaryUnaryMultiCallable[_owner_pb2.PlanRequest, _owner_pb2.PlanReply]  # type: ignore[assignment]
     """What a cycle would do now; nothing is done."""
     Run: _aio.UnaryUnaryMultiCallable[_owner_pb2.RunMigrationRequest, _owner_pb2.MigrationReport]  # type: ignore[assignment]
     """One cycle now; waits for one that runs already."""
 
 class MigrationServiceServicer(metaclass=_abc_1.ABCMeta):
+    @_abc_1.abstractmethod
+    def List(
+        self,
+        request: _owner_pb2.ListMigrationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_owner_pb2.ListMigrationsReply, _abc.Awaitable[_owner_pb2.ListMigrationsReply]]:
+        """Slots that changed hands, the newest first."""
+
     @_abc_1.abstractmethod
     def Plan(
         self,
@@ -354,16 +378,49 @@ class AuditServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AuditServiceAsyncStub: ...
+    List: _grpc.UnaryUnaryMultiCallable[_owner_pb2.ListAuditsRequest, _owner_pb2.ListAuditsReply]
+    """Audits of nodes, the newest first."""
+    Count: _grpc.UnaryUnaryMultiCallable[_owner_pb2.ListAuditsRequest, _owner_pb2.AuditCounts]
+    """How many audits have which verdict."""
+    Show: _grpc.UnaryUnaryMultiCallable[_owner_pb2.ShowAuditRequest, _owner_pb2.AuditInfo]
     Run: _grpc.UnaryUnaryMultiCallable[_owner_pb2.RunAuditRequest, _owner_pb2.AuditReport]
     """One probe of every node, or of one, now; waits for those that run already."""
 
 @_typing.type_check_only
 class AuditServiceAsyncStub(AuditServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
+    List: _aio.UnaryUnaryMultiCallable[_owner_pb2.ListAuditsRequest, _owner_pb2.ListAuditsReply]  # type: ignore[assignment]
+    """Audits of nodes, the newest first."""
+    Count: _aio.UnaryUnaryMultiCallable[_owner_pb2.ListAuditsRequest, _owner_pb2.AuditCounts]  # type: ignore[assignment]
+    """How many audits have which verdict."""
+    Show: _aio.UnaryUnaryMultiCallable[_owner_pb2.ShowAuditRequest, _owner_pb2.AuditInfo]  # type: ignore[assignment]
     Run: _aio.UnaryUnaryMultiCallable[_owner_pb2.RunAuditRequest, _owner_pb2.AuditReport]  # type: ignore[assignment]
     """One probe of every node, or of one, now; waits for those that run already."""
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
+    @_abc_1.abstractmethod
+    def List(
+        self,
+        request: _owner_pb2.ListAuditsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_owner_pb2.ListAuditsReply, _abc.Awaitable[_owner_pb2.ListAuditsReply]]:
+        """Audits of nodes, the newest first."""
+
+    @_abc_1.abstractmethod
+    def Count(
+        self,
+        request: _owner_pb2.ListAuditsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_owner_pb2.AuditCounts, _abc.Awaitable[_owner_pb2.AuditCounts]]:
+        """How many audits have which verdict."""
+
+    @_abc_1.abstractmethod
+    def Show(
+        self,
+        request: _owner_pb2.ShowAuditRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_owner_pb2.AuditInfo, _abc.Awaitable[_owner_pb2.AuditInfo]]: ...
+
     @_abc_1.abstractmethod
     def Run(
         self,

@@ -9,18 +9,20 @@ from xdb.index.paging import MOST
 from xdb.model.ids import Address, Deployment, NodeId
 from xdb.model.tasks import TaskList
 from xdb.pb import owner_pb2, tasks_pb2
-from xdb.rpc import owner_messages
+from xdb.rpc import history_messages, owner_messages
 from xdb.rpc.clients import Clients
 from xdb.rpc.edge import Context
 from xdb.rpc.fields import fixed
 from xdb.rpc.server import Service, service_of, unary
 from xdb.services.candidates import NodeSurvey
 from xdb.services.health.look import Viewpoint
+from xdb.services.history import History
 from xdb.services.tasks import TaskOverview
 from xdb.services.upload.uploader import Uploader
 
 NAME = "xdb.v1.NodeService"
 _PAGE = 100
+_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class NodeServicer:
     slice_size: int
     tasks: TaskOverview
     viewpoint: Viewpoint
+    history: History
 
     async def list_nodes(
         self, request: owner_pb2.ListNodesRequest, _context: Context
@@ -86,6 +89,15 @@ class NodeServicer:
             open_uploads=self.uploader.open_uploads,
         )
 
+    async def days(
+        self, request: owner_pb2.NodeHistoryRequest, _context: Context
+    ) -> owner_pb2.NodeHistoryReply:
+        """Heartbeats and audits of a node by day."""
+        self.clients.check()
+        node = history_messages.node(request.node)
+        found = self.history.days(node, request.days or _DAYS)
+        return owner_pb2.NodeHistoryReply(days=[history_messages.day(day) for day in found])
+
     async def list_tasks(
         self, request: owner_pb2.TasksOf, _context: Context
     ) -> tasks_pb2.TasksReply:
@@ -107,5 +119,6 @@ def node_service(servicer: NodeServicer) -> Service:
         "Info": unary(servicer.info, owner_pb2.NodeRef),
         "Status": unary(servicer.status, owner_pb2.OwnerStatusRequest),
         "Tasks": unary(servicer.list_tasks, owner_pb2.TasksOf),
+        "History": unary(servicer.days, owner_pb2.NodeHistoryRequest),
     }
     return service_of(NAME, handlers, {})

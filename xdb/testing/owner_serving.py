@@ -23,6 +23,7 @@ from xdb.rpc.namespace import namespace_service
 from xdb.rpc.node import NodeServicer, node_service
 from xdb.rpc.owner_health import health_service
 from xdb.rpc.server import ServerSettings, Service, serve
+from xdb.services.history import History
 from xdb.services.tasks import TaskOverview
 from xdb.testing.care import Care
 from xdb.testing.entropy import SeededEntropy
@@ -107,6 +108,7 @@ def _services(care: Care, tasks: TaskOverview, clients: frozenset[Address]) -> l
         spawn=net.spawn,
         slice_size=SLICE,
     )
+    history = History(net.index, bench.catalog)
     nodes = NodeServicer(
         survey=bench.survey,
         uploader=bench.uploader,
@@ -115,14 +117,15 @@ def _services(care: Care, tasks: TaskOverview, clients: frozenset[Address]) -> l
         slice_size=SLICE,
         tasks=tasks,
         viewpoint=bench.namespaces.viewpoint,
+        history=history,
     )
     return [
         file_service(services, served_to),
         namespace_service(bench.namespaces, served_to),
         node_service(nodes),
         health_service(care.overview, served_to),
-        migration_service(care.migrator, served_to),
-        audit_service(care.auditor, served_to),
+        migration_service(care.migrator, history, served_to),
+        audit_service(care.auditor, history, served_to),
     ]
 
 

@@ -29,6 +29,7 @@ from xdb.rpc.server import Service, serve
 from xdb.rpc.tasks import task_service
 from xdb.runtime.periodic import shown
 from xdb.services.health.overview import HealthOverview
+from xdb.services.history import History
 from xdb.services.tasks import TaskOverview
 from xdb.store.keystore import LocalKey
 
@@ -127,6 +128,7 @@ def _services(node: OwnerNode, config: OwnerConfig, tasks: TaskOverview) -> list
         spawn=node.ports.spawn,
         slice_size=config.slice_size,
     )
+    history = History(node.following.index, node.catalog)
     nodes = NodeServicer(
         survey=node.survey,
         uploader=node.uploader,
@@ -135,6 +137,7 @@ def _services(node: OwnerNode, config: OwnerConfig, tasks: TaskOverview) -> list
         slice_size=config.slice_size,
         tasks=tasks,
         viewpoint=node.care.viewpoint,
+        history=history,
     )
     overview = HealthOverview(node.care.observations, node.care.book, node.catalog)
     return [
@@ -142,7 +145,7 @@ def _services(node: OwnerNode, config: OwnerConfig, tasks: TaskOverview) -> list
         namespace_service(node.namespaces, clients),
         node_service(nodes),
         health_service(overview, clients),
-        migration_service(node.care.migrator, clients),
-        audit_service(node.care.auditor, clients),
+        migration_service(node.care.migrator, history, clients),
+        audit_service(node.care.auditor, history, clients),
         task_service(tasks.own, clients.check),
     ]

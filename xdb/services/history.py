@@ -1,0 +1,196 @@
+"""What the chain shows of the past: audits, heartbeats and migrations, for an owner's clients."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from xdb.errors import InvalidRequestError, NotFoundError
+from xdb.index.index import Index
+from xdb.index.views import AuditView, FileView, HeartbeatDay, MigrationView, Page, Seed
+from xdb.model.health import Verdict
+from xdb.model.ids import WIDTHS, FileId, NodeId
+from xdb.services.catalog import Catalog
+
+DAY = 86400
+MOST_DAYS = 366
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which audits are meant. Times are chain time: epochs that begin in [since, until).
+
+    Without `node`, `file` and `everybody`, those of nodes that hold files of this owner.
+    """
+
+    verdict: Verdict | None = None
+    node: NodeId | None = None
+    file: FileView | None = None
+    everybody: bool = False
+    since: int = 0
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditDetails:
+    """An audit and its epoch in chain time; the seed while the epoch is open."""
+
+    view: AuditView
+    starts: int
+    ends: int
+    seed: Seed | None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeDay:
+    """A day of a node: its heartbeats, and its audits by verdict."""
+
+    heartbeats: HeartbeatDay
+    audits: Mapping[Verdict, int]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Reads one owner's index."""
+
+    index: Index
+    catalog: Catalog
+
+    # ------------------------------------------------------------ audits
+
+    def audits(self, wanted: AuditFilter, after: bytes = b"", limit: int = 100) -> Page[AuditView]:
+        """Audits, the newest first."""
+        since, until = self._epochs(wanted)
+        page = self.index.audits.listed(
+            self._nodes(wanted),
+            verdict=wanted.verdict,
+            since=since,
+            until=until,
+            after=after,
+            limit=limit,
+        )
+        if wanted.file is None:
+            return page
+        mine = tuple(view for view in page.items if self._held(wanted.file, view))
+        return Page(mine, page.next)
+
+    def count(self, wanted: AuditFilter) -> tuple[dict[Verdict, int], bool]:
+        """How many audits have which verdict; False when there were too many to count."""
+        since, until = self._epochs(wanted)
+        counts, is_complete = self.index.audits.count(self._nodes(wanted), since=since, until=until)
+        if wanted.verdict is not None:
+            counts = {wanted.verdict: counts.get(wanted.verdict, 0)}
+        return counts, is_complete
+
+    def audit(self, id_: str) -> AuditDetails:
+        """One audit by its id, as `audit_id` makes it."""
+        epoch, node = _parsed(id_)
+        view = self.index.audits.audit(node, epoch)
+        if view is None:
+            raise NotFoundError(
+                f"there is no audit {id_}: that epoch asked nothing of that node, or is forgotten; "
+                "`xdb-cli audits list` shows those there are"
+            )
+        return self.details(view)
+
+    def details(self, view: AuditView) -> AuditDetails:
+        """An audit with what belongs to its epoch."""
+        start_of = self.index.parameters.start_of
+        seed = self.index.audits.seed() if view.is_open else None
+        return AuditDetails(view, start_of(view.epoch), start_of(view.epoch + 1), seed)
+
+    # ------------------------------------------------------------ nodes
+
+    def days(self, node: NodeId, days: int) -> list[NodeDay]:
+        """The last days of a node in UTC, today first."""
+        if not 1 <= days <= MOST_DAYS:
+            raise InvalidRequestError(f"{days} days: ask for 1 to {MOST_DAYS}")
+        if self.index.node_record(node) is None:
+            raise NotFoundError(
+                f"there is no node {node.hex()}: `xdb-cli nodes list` shows all of them"
+            )
+        beats = self.index.audits.heartbeat_days(node, self.index.head.time, days)
+        if not beats:
+            return []
+        epoch_at, start_of = self.index.parameters.epoch_at, self.index.parameters.start_of
+        counts: dict[int, Counter[Verdict]] = {}
+        for each in self.index.audits.verdicts(node, epoch_at(beats[-1].start)):
+            day = start_of(each.epoch) // DAY
+            counts.setdefault(day, Counter())[each.verdict] += 1
+        return [NodeDay(day, counts.get(day.start // DAY, Counter())) for day in beats]
+
+    # ------------------------------------------------------------ migrations
+
+    def migrations(
+        self,
+        node: NodeId | None = None,
+        *,
+        since: int = 0,
+        until: int | None = None,
+        after: bytes = b"",
+        limit: int = 100,
+    ) -> Page[MigrationView]:
+        """Slots that changed hands, the newest first."""
+        return self.index.migrations.listed(
+            node, since=since, until=until, after=after, limit=limit
+        )
+
+    # ------------------------------------------------------------ names
+
+    def file_name(self, file: FileId) -> str:
+        """`namespace/name` of a file of this owner, else nothing."""
+        view = self.index.file(file)
+        if view is None or view.record.owner != self.catalog.owner:
+            return ""
+        details = self.catalog.details(view)
+        return f"{details.namespace}/{details.label.name}"
+
+    def address(self, node: NodeId) -> str:
+        """Where a node is reached."""
+        record = self.index.node_record(node)
+        return "" if record is None else record.endpoint.address
+
+    # ------------------------------------------------------------ inside
+
+    def _nodes(self, wanted: AuditFilter) -> set[NodeId] | None:
+        """The nodes whose audits are meant; None for all."""
+        found: set[NodeId] | None = None
+        if wanted.file is not None:
+            found = set(wanted.file.record.holders)
+        elif wanted.node is None and not wanted.everybody:
+            found = set(self.index.audits.holders_of(self.catalog.owner))
+        if wanted.node is None:
+            return found
+        return {wanted.node} if found is None else found & {wanted.node}
+
+    def _epochs(self, wanted: AuditFilter) -> tuple[int, int | None]:
+        """The epochs that begin in the time that is meant."""
+        since = self._first_from(wanted.since)
+        return since, None if wanted.until is None else self._first_from(wanted.until)
+
+    def _first_from(self, time: int) -> int:
+        parameters = self.index.parameters
+        epoch = parameters.epoch_at(time)
+        return epoch if parameters.start_of(epoch) >= time else epoch + 1
+
+    def _held(self, file: FileView, audit: AuditView) -> bool:
+        """Whether the node held the file when the epoch began."""
+        slot = file.record.holders.index(audit.node)
+        return file.since[slot] <= self.index.parameters.start_of(audit.epoch)
+
+
+def audit_id(view: AuditView) -> str:
+    """The id of an audit: epoch and node."""
+    return f"{view.epoch}-{view.node.hex()}"
+
+
+def _parsed(id_: str) -> tuple[int, NodeId]:
+    epoch, mark, node = id_.partition("-")
+    try:
+        found = int(epoch), bytes.fromhex(node)
+    except ValueError:
+        found = 0, b""
+    if not mark or len(found[1]) != WIDTHS[NodeId]:
+        raise InvalidRequestError(
+            f"{id_[:80]!r} is no audit: ids look like 17-{'ab' * 2}..., epoch and node"
+        )
+    return found[0], NodeId(found[1])  # type: ignore[arg-type]  # as wide as an address
