@@ -31,7 +31,7 @@ VERBS = {
     "nodes": Verb("xdb.cli.node:nodes", "Storage nodes: list, info, health, tasks, drain."),
     "health": Verb("xdb.cli.health:health", "How files and nodes are doing, and what to do."),
     "migrations": Verb("xdb.cli.care:migrations", "Repair: list, plan, run."),
-    "audits": Verb("xdb.cli.care:audits", "Proofs and probes of nodes: list, show, run."),
+    "audits": Verb("xdb.cli.care:audits", "Proofs and probes: list, show, run."),
     "keys": Verb("xdb.cli.key:keys", "Keystores: new, recover, show, change-password."),
     "chain": Verb("xdb.cli.chain:chain", "The chain: status."),
     "testnet": Verb("xdb.cli.testnet:testnet", "A network on this machine: up, kill, down."),

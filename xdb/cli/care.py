@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from xdb.client import Client
 
 MIGRATIONS = {
-    "list": Verb("xdb.cli.migration:list_", "Slots that changed hands."),
+    "list": Verb("xdb.cli.migration:list_", "List slots that changed hands."),
     "plan": Verb("xdb.cli.care:plan", "What repair would do now."),
     "run": Verb("xdb.cli.care:run", "Repair now."),
 }
 AUDITS = {
-    "list": Verb("xdb.cli.audit:list_", "What epochs said of nodes."),
-    "show": Verb("xdb.cli.audit:show_", "One audit."),
+    "list": Verb("xdb.cli.audit:list_", "List what epochs said of nodes."),
+    "show": Verb("xdb.cli.audit:show_", "Show one audit."),
     "run": Verb("xdb.cli.care:audit", "Probe nodes now."),
 }
 
