@@ -142,7 +142,7 @@ class Audits:
         return dict(found), True
 
     def holders_of(self, owner: Address) -> list[NodeId]:
-        """Nodes that hold anything of an owner."""
+        """Nodes that hold anything of an owner, or gave it up and are still in its place."""
         prefix = HOLDERS_OF + owner
         return [NodeId(Address(key[len(prefix) :])) for key, _ in self._kv.scan(prefix)]
 

@@ -92,10 +92,11 @@ def _count_holdings(staging: Staging, old: FileView | None, new: FileView | None
     for view, sign in ((old, -1), (new, 1)):
         if view is None:
             continue
+        for node in view.record.holders:  # those that gave a slot up are still of interest
+            owned[view.record.owner, node] += sign
         for node, _, holding in _held(view):
             holdings[node] += sign
             stored[node] += sign * holding.size
-            owned[view.record.owner, node] += sign
     for node in holdings:
         if holdings[node] or stored[node]:
             held = staging.load(held_key(node), Held) or Held(0, 0)

@@ -20,7 +20,7 @@ key                                    value
 ``z`` end file                         empty
 ``y`` owner or holder, end, file       empty
 ``h`` node file slot                   bytes of the holding, 8 bytes
-``H`` owner node                       how many slots of the owner it holds, 8 bytes
+``H`` owner node                       how many slots of the owner it has or gave up, 8 bytes
 ``r`` node                             chain time at which its state changed last, 8 bytes
 ``c`` node day                         heartbeats of that day, 8 bytes
 ``d`` node epoch                       heartbeats of that epoch, within the health window

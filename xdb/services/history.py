@@ -173,9 +173,12 @@ class History:
         return epoch if parameters.start_of(epoch) >= time else epoch + 1
 
     def _held(self, file: FileView, audit: AuditView) -> bool:
-        """Whether the node held the file when the epoch began."""
+        """Whether the epoch could ask for what the node holds of the file.
+
+        What comes in in one epoch is sealed in the next and asked for from the one after on.
+        """
         slot = file.record.holders.index(audit.node)
-        return file.since[slot] <= self.index.parameters.start_of(audit.epoch)
+        return self.index.parameters.epoch_at(file.since[slot]) + 2 <= audit.epoch
 
 
 def audit_id(view: AuditView) -> str:
