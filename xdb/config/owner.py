@@ -24,6 +24,7 @@ from xdb.services.download import DownloadConfig
 from xdb.services.repair.job import RepairConfig
 from xdb.services.upload.sending import UploadConfig
 from xdb.tasks.auditor import AuditConfig
+from xdb.tasks.renewer import RenewConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def owner_limits() -> Limits:
     return Limits(streams=128, bulk=PlaneLimits(256, 128, 256 << 20, 128 << 20))
 
 
-OWNER_TASKS = ("auditor", "health", "migrator", "journal")
+OWNER_TASKS = ("auditor", "health", "migrator", "renewer", "journal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class OwnerTasksConfig:
     auditor: Seconds = 60.0
     health: Seconds = 60.0
     migrator: Seconds = 60.0
+    renewer: Seconds = 3600.0
     journal: Seconds = 3600.0
     off: tuple[str, ...] = ()  # tasks that shall not run
 
@@ -87,6 +89,7 @@ class OwnerConfig:
     audit: AuditConfig = field(default_factory=AuditConfig)
     migration: MigrationConfig = field(default_factory=MigrationConfig)
     repair: RepairConfig = field(default_factory=RepairConfig)
+    renew: RenewConfig = field(default_factory=RenewConfig)
     tasks: OwnerTasksConfig = field(default_factory=OwnerTasksConfig)
     limits: Limits = field(default_factory=owner_limits)
     peers: PeerConfig = field(default_factory=PeerConfig)

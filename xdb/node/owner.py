@@ -1,6 +1,6 @@
 """An owner node: everything it is, wired over ports. Nothing here touches the machine."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from xdb.model.ids import Address
@@ -24,6 +24,7 @@ from xdb.services.upload.sending import Sending, UploadConfig
 from xdb.services.upload.uploader import Uploader
 from xdb.services.verification import Verification
 from xdb.tasks.journal import JournalTask
+from xdb.tasks.renewer import RenewConfig, RenewerTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class OwnerSettings:
     paces: CarePaces
     journal: float  # seconds between cycles
     off: frozenset[str] = frozenset()  # tasks that do not run
+    renew: RenewConfig = field(default_factory=RenewConfig)
+    renewer: float = 3600.0  # seconds between cycles
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ async def open_owner(ports: OwnerPorts, settings: OwnerSettings) -> OwnerNode:
             key.address, index, key, registry, survey, catalog, entropy, care.viewpoint
         ),
         care=care,
-        tasks=_tasks(ports, settings, care, JournalTask(index, journal)),
+        tasks=_tasks(ports, settings, care, catalog, JournalTask(index, journal)),
     )
 
 
@@ -124,11 +127,14 @@ def _uploader(
 
 
 def _tasks(
-    ports: OwnerPorts, settings: OwnerSettings, care: Care, journal: JournalTask
+    ports: OwnerPorts, settings: OwnerSettings, care: Care, catalog: Catalog, journal: JournalTask
 ) -> tuple[Periodic[Any], ...]:
-    entropy = ports.entropy.stream("tasks")
+    clock, entropy, log = ports.clock, ports.entropy.stream("tasks"), ports.log
+    registry = ports.backend.registry(ports.key, ports.entropy.stream("releases"))
+    renewer = RenewerTask(catalog, registry, settings.renew)
     tasks = (
         *care.periodic(ports, settings.paces),
-        Periodic("journal", journal.run_once, settings.journal, ports.clock, entropy, ports.log),
+        Periodic("renewer", renewer.run_once, settings.renewer, clock, entropy, log),
+        Periodic("journal", journal.run_once, settings.journal, clock, entropy, log),
     )
     return tuple(task for task in tasks if task.name not in settings.off)

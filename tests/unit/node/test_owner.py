@@ -37,6 +37,6 @@ async def test_tasks_have_names(world):
     node = await world.owner()
     node.start_tasks()
     names = [task.name for task in node.tasks]
-    assert names == ["auditor", "health", "migrator", "journal"]
+    assert names == ["auditor", "health", "migrator", "renewer", "journal"]
     reports = [report_text(await task.run_once()) for task in node.tasks]
-    assert reports == ["nothing to do"] * 4
+    assert reports == ["nothing to do"] * 5

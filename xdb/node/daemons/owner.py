@@ -113,6 +113,8 @@ def _settings(config: OwnerConfig) -> OwnerSettings:
         paces=CarePaces(tasks.auditor, tasks.health, tasks.migrator),
         journal=tasks.journal,
         off=frozenset(tasks.off),
+        renew=config.renew,
+        renewer=tasks.renewer,
     )
 
 
