@@ -11,7 +11,7 @@ from xdb.cli.listing import cursor_of, moment_of
 from xdb.cli.node import named
 from xdb.cli.parsing import MOMENT
 from xdb.cli.session import converse, now
-from xdb.cli.state import connected, state
+from xdb.cli.state import State, connected, state
 from xdb.cli.table import Column, show
 from xdb.client.history_records import MigrationInfo, MigrationPage
 
@@ -63,7 +63,10 @@ def list_(
             cursor = page.next
         return MigrationPage(tuple(found), cursor)
 
-    page = converse(at, body)
+    _show(at, converse(at, body))
+
+
+def _show(at: State, page: MigrationPage) -> None:
     found = page.migrations
     at.document({"migrations": [document(each) for each in found], "next": plain(page.next)})
     if at.json:
