@@ -95,8 +95,8 @@ class MigratorTask:
             tally.out_of_date += 1
             return
         tally.count(step.action)
-        if step.action is Action.RESTORE:
-            await self.damages.restored(step.file, step.slot)
+        # whatever was done, the replicas that were damaged are not those of the slot any more
+        await self.damages.restored(step.file, step.slot)
         self.log.info(
             "migration.done",
             step=describe(step),

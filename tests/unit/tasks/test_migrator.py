@@ -8,6 +8,7 @@ from xdb.model.calls import Delete, SetNodeState, Surrender, UpdateNamespace
 from xdb.model.health import Colour, Kind, Subject
 from xdb.model.registry import Coding, NodeState, Redundancy
 from xdb.model.storage import ReplicaKey
+from xdb.services.observations import SlotDamage
 from xdb.store.formats import REPLICA_BODY
 from xdb.testing.living import living
 from xdb.testing.repair import problems
@@ -234,4 +235,15 @@ async def test_two_owners_processes_that_repair_at_once_do_no_harm(world):
     report = await world.care()
     assert (report.moved, report.problems) == (0, ())
     assert now(world, view).record.version == 2
+    await whole(world, view)
+
+
+async def test_damage_does_not_go_with_a_slot_that_moves(world):
+    view = await uploaded(world)
+    damage = SlotDamage(1, (0,), manifest=False, shown=True, node=view.record.holders[1])
+    await world.observations.seen(view.record.file, 2, damage)
+    await given_up(world, view, 2)
+    report = await world.bench.run(world.migrator.run_once())
+    assert report.moved == 1
+    assert world.observations.damage(view.record.file, 2) is None
     await whole(world, view)
