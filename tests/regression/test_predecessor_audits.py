@@ -7,8 +7,9 @@ import pytest
 from xdb.core.sampling import draw, node_seed
 from xdb.errors import RefusedCallError
 from xdb.model.calls import Answer, Prove
-from xdb.model.health import Colour, Verdict
+from xdb.model.health import Colour, Reason, Verdict
 from xdb.model.refusal import Refusal
+from xdb.node.owner_care import PROBES_AT_LEAST
 from xdb.services.health.look import Look
 from xdb.testing.audits import AuditWorld
 from xdb.testing.living import living
@@ -103,3 +104,20 @@ async def test_a_node_that_says_nothing_has_missed_when_the_next_epoch_begins(wo
     await world.begin_epoch()
     (*_, last) = world.net.index.audits.verdicts(silent, 0)
     assert (last.epoch, last.verdict) == (world.epoch - 1, Verdict.MISSED)
+
+
+async def test_a_node_that_says_nothing_is_noticed_within_the_time_that_the_chain_names(world):
+    view = await world.bench.upload(b"x" * 200_000)
+    await world.epochs(1)
+    silent, limit = view.record.holders[0], world.net.chain.parameters.unreachable
+    world.net.members[silent].up = False
+    for _ in range(PROBES_AT_LEAST + 1):
+        await world.auditor.run_once()
+        look = Look(world.net.index, world.observations, world.net.index.head.time)
+        last = world.net.index.head.time
+        world.net.chain.advance(limit // PROBES_AT_LEAST)
+        await world.net.caught_up()
+    assert {each.reason for each in look.node(silent).triggers} == {Reason.SILENT}
+    assert last - world.observations.silence(silent).first == limit
+    for other in set(world.net.members) - {silent}:
+        assert not look.node(other).triggers

@@ -31,7 +31,7 @@ class Reason(IntEnum):
 
     LOST = 1  # the node gave it up
     LEFT = 2  # the node is gone for good
-    DAMAGED = 3  # the node lists it as damaged
+    DAMAGED = 3  # the node lists it as damaged, or showed it
     SILENT = 4  # no heartbeat, no answer
     MISSED = 5  # two epochs in a row without a proof
     DRAINING = 6  # the node wants to be empty
@@ -93,7 +93,7 @@ class HoldingFacts:
     node: NodeId
     size: int
     lost: int = 0  # when the node gave it up
-    damaged: int = 0  # since when the node lists damage in it
+    damaged: int = 0  # since when damage in it is known
     moved: int = 0  # when a Move or Extend brought it to the node
 
 

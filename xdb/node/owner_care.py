@@ -20,6 +20,9 @@ from xdb.tasks.auditor import AuditConfig, AuditorTask
 from xdb.tasks.health import HealthTask
 from xdb.tasks.migrator import MigratorTask
 
+PROBES_AT_LEAST = 4
+"""Probes of every node within the time that makes a silent node unreachable."""
+
 
 @dataclass(frozen=True, slots=True)
 class CareSettings:
@@ -54,8 +57,10 @@ class Care:
     def periodic(self, ports: OwnerPorts, paces: CarePaces) -> tuple[Periodic[Any], ...]:
         """The tasks, not started yet."""
         clock, entropy, log = ports.clock, ports.entropy.stream("care"), ports.log
+        # a silence must be seen several times before it is long enough to count
+        pace = min(paces.auditor, self.auditor.index.parameters.unreachable / PROBES_AT_LEAST)
         return (
-            Periodic("auditor", self.auditor.run_once, paces.auditor, clock, entropy, log),
+            Periodic("auditor", self.auditor.run_once, pace, clock, entropy, log),
             # at once: until then nobody can tell how the whole is
             Periodic(
                 "health", self.health.run_once, paces.health, clock, entropy, log, at_once=True
@@ -79,6 +84,7 @@ def take_care(
         index,
         ports.peers,
         observations,
+        ports.clock,
         ports.entropy.stream("probes"),
         settings.audit.leaves,
     )

@@ -5,11 +5,12 @@ holder signed for; then the node is asked what it knows to be damaged. All of it
 this owner and the node: nothing is written to the chain, and nobody is convicted.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from xdb.core.probing import check_leaf
 from xdb.errors import (
+    CorruptFileError,
     IntegrityError,
     NotFoundError,
     OverloadedError,
@@ -20,38 +21,60 @@ from xdb.errors import (
 from xdb.index.index import Index
 from xdb.index.views import FileStatus, FileView
 from xdb.model.ids import Address, FileId, NodeId
-from xdb.model.registry import Holding, NodeRecord
+from xdb.model.registry import Holding, NodeRecord, NodeState
 from xdb.model.storage import Damage, ReplicaKey
+from xdb.ports.clock import Clock
 from xdb.ports.entropy import Entropy
 from xdb.ports.peer import StoragePeer, StoragePeers
 from xdb.services.observations import Observations, SlotDamage
 
 MOST_LOOKED_AT = 1000
 """Holdings of a node among which those of the owner are looked for in one probe."""
-MOST_LISTED = 100
+MOST_LISTED = 20
 """Pages of damage that are read in one probe."""
 AGAIN = 8
 """Slots that showed something wrong before and are asked again in one probe."""
+MOST_PROBLEMS = 10
+"""Records that cannot be read and are named in one probe."""
+PATIENCE = 60.0
+"""Seconds after which a probe asks no more: a slow node must not hold up the others."""
 
 Place = tuple[FileId, int]
 
 
 @dataclass(slots=True)
+class Seen:
+    """What a probe saw of one slot; see `SlotDamage`."""
+
+    since: int
+    pieces: set[int] = field(default_factory=set)
+    manifest: bool = False
+    shown: bool = False
+
+
+@dataclass(slots=True)
 class Finding:
-    """What came of one probe. `text` says what went wrong; the rest counts only if it answered.
+    """What came of one probe. `text` says what went wrong.
 
     `right` and `wrong` are leaves; `damages` is what is damaged of this owner's slots there,
-    `sound` are slots that showed a right leaf.
+    `sound` are pieces that showed a right leaf.
     """
 
     node: NodeId
-    answered: bool = True
+    answered: bool = False  # anything at all, be it a refusal
     text: str = ""
     right: int = 0
     wrong: int = 0
     complete: bool = False  # the node listed all its damage
-    damages: dict[Place, SlotDamage] = field(default_factory=dict)
-    sound: set[Place] = field(default_factory=set)
+    damages: dict[Place, Seen] = field(default_factory=dict)
+    sound: set[ReplicaKey] = field(default_factory=set)
+    problems: list[str] = field(default_factory=list)  # of this owner node, not of the other
+
+    def of(self, place: Place, since: int) -> Seen:
+        """What is seen of a slot that is damaged since then, or longer."""
+        seen = self.damages.setdefault(place, Seen(since))
+        seen.since = min(seen.since, since)
+        return seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +85,34 @@ class Auditing:
     index: Index
     peers: StoragePeers
     observations: Observations
+    clock: Clock
     entropy: Entropy
     leaves: int
 
-    async def probe(self, node: NodeId) -> Finding:
-        """Asks a node; nothing is remembered yet."""
+    async def probe(self, node: NodeId, doubtful: Collection[Place] = ()) -> Finding:
+        """Asks a node, also for the doubtful slots; nothing is remembered yet."""
         finding, record = Finding(node), self.index.node_record(node)
         if record is None:
             raise NotFoundError(f"node {node.hex()} is not registered: nobody can probe it")
         try:
-            await self._ask(record, finding)
+            await self._ask(record, finding, doubtful)
         except (OverloadedError, StorageFullError) as error:
-            finding.text = str(error)
+            finding.answered, finding.text = True, str(error)
         except UnavailableError as error:
-            finding.answered, finding.text = False, str(error)
-        except XdbError as error:
+            # whoever answered before it fell silent was there
             finding.text = str(error)
+        except XdbError as error:
+            finding.answered, finding.text = True, str(error)
         return finding
+
+    def doubtful(self) -> dict[NodeId, list[Place]]:
+        """Slots that showed something wrong and are to be asked again, a few of each node."""
+        found: dict[NodeId, list[Place]] = {}
+        for file, slot, damage in self.observations.damages():
+            places = found.setdefault(damage.node, []) if damage.shown else []
+            if damage.shown and len(places) < AGAIN:
+                places.append((file, slot))
+        return found
 
     async def note(self, finding: Finding) -> None:
         """Remembers what a probe found."""
@@ -86,51 +120,91 @@ class Auditing:
         if not finding.answered:
             await self.observations.unanswered(node, now, finding.text)
             return
-        await self.observations.answered(node, now, finding.text)
-        for (file, slot), damage in finding.damages.items():
+        await self.observations.answered(node, now, finding.text, finding.wrong)
+        for (file, slot), seen in finding.damages.items():
+            pieces = tuple(sorted(seen.pieces))
+            damage = SlotDamage(seen.since, pieces, seen.manifest, seen.shown, node)
             await self.observations.seen(file, slot, damage)
-        for file, slot, damage in list(self.observations.damages()):
-            place = file, slot
-            if damage.node != node or place in finding.damages:
-                continue
-            is_sound = place in finding.sound or not damage.shown
-            if not self._holds(file, slot, node) or (finding.complete and is_sound):
-                await self.observations.restored(file, slot)
+
+    async def tidy(self, findings: Iterable[Finding]) -> None:
+        """Forgets damage that is no more, and nodes that have left."""
+        by_node = {finding.node: finding for finding in findings if finding.answered}
+        over = [
+            (file, slot)
+            for file, slot, damage in self.observations.damages()
+            if self._is_over((file, slot), damage, by_node.get(damage.node))
+        ]
+        for file, slot in over:
+            await self.observations.restored(file, slot)
+        await self.observations.forget(
+            [node for node in self.observations.nodes() if self._has_left(node)]
+        )
+
+    def _is_over(self, place: Place, damage: SlotDamage, finding: Finding | None) -> bool:
+        try:
+            if self._held(*place, damage.node) is None:
+                return True
+        except CorruptFileError:
+            return False
+        if finding is None or place in finding.damages or not finding.complete:
+            return False
+        if not damage.shown:
+            return True
+        sound = {key.piece for key in finding.sound if (key.file, key.slot) == place}
+        return damage.pieces[0] in sound if damage.pieces else bool(sound)
+
+    def _has_left(self, node: NodeId) -> bool:
+        record = self.index.node_record(node)
+        return record is None or record.state is NodeState.LEFT
 
     # ------------------------------------------------------------ asking
 
-    async def _ask(self, record: NodeRecord, finding: Finding) -> None:
-        peer = self.peers.peer(record)
-        asked = 0
-        for view, slot, piece, leaf in self._questions(record.node):
-            asked += 1
+    async def _ask(self, record: NodeRecord, finding: Finding, doubtful: Collection[Place]) -> None:
+        peer, until = self.peers.peer(record), self.clock.monotonic() + PATIENCE
+        for view, slot, piece, leaf in self._questions(finding, doubtful):
+            if self._is_late(until, finding):
+                return
             await self._check(peer, finding, view, ReplicaKey(view.record.file, slot, piece), leaf)
-        if not asked:
+        if not finding.answered:
             await peer.status()
-        await self._list(peer, finding)
+            finding.answered = True
+        await self._list(peer, finding, until)
+
+    def _is_late(self, until: float, finding: Finding) -> bool:
+        if self.clock.monotonic() < until:
+            return False
+        finding.text = (
+            f"node {finding.node.hex()} is slow: after {PATIENCE:.0f} s it was asked no more, "
+            "the next probe goes on"
+        )
+        return True
 
     async def _check(
         self, peer: StoragePeer, finding: Finding, view: FileView, key: ReplicaKey, leaf: int
     ) -> None:
-        holding, place = view.holdings[key.slot - 1], (key.file, key.slot)
+        holding = view.holdings[key.slot - 1]
         try:
             shown = await peer.leaf(key, leaf)
             check_leaf(shown, self.index.parameters.leaf_size, holding, key, leaf)
         except (IntegrityError, NotFoundError) as error:
             finding.wrong += 1
             finding.text = str(error)
-            is_all = isinstance(error, NotFoundError)
-            pieces = () if is_all else (key.piece,)
-            finding.damages[place] = SlotDamage(
-                self.index.head.time, pieces, is_all, shown=True, node=finding.node
-            )
+            seen = finding.of((key.file, key.slot), self.index.head.time)
+            seen.shown = True
+            if isinstance(error, NotFoundError):
+                seen.manifest = True
+            else:
+                seen.pieces.add(key.piece)
         else:
             finding.right += 1
-            finding.sound.add(place)
+            finding.sound.add(key)
+        finding.answered = True
 
-    async def _list(self, peer: StoragePeer, finding: Finding) -> None:
+    async def _list(self, peer: StoragePeer, finding: Finding, until: float) -> None:
         after = b""
         for _ in range(MOST_LISTED):
+            if self._is_late(until, finding):
+                return
             damages, after = await peer.damaged(after)
             for damage in damages:
                 self._add(finding, damage)
@@ -140,57 +214,47 @@ class Auditing:
 
     def _add(self, finding: Finding, damage: Damage) -> None:
         place = damage.file, damage.slot
-        if not self._holds(*place, finding.node):
+        view = self._found(place, finding)
+        if view is None:
             return
-        known = finding.damages.get(place)
-        pieces = set() if known is None else set(known.pieces)
-        if not damage.manifest:
-            pieces.add(damage.piece)
-        since = damage.since or self.index.head.time
-        finding.damages[place] = SlotDamage(
-            since if known is None else min(since, known.since),
-            tuple(sorted(pieces)),
-            damage.manifest or (known is not None and known.manifest),
-            shown=known is not None and known.shown,
-            node=finding.node,
-        )
+        now, holding = self.index.head.time, view.holdings[damage.slot - 1]
+        if not damage.manifest and damage.piece >= _replicas_of(holding):
+            return
+        # a time to come would put repair off for good
+        seen = finding.of(place, min(damage.since, now) or now)
+        if damage.manifest:
+            seen.manifest = True
+        else:
+            seen.pieces.add(damage.piece)
 
     # ------------------------------------------------------------ choosing
 
-    def _questions(self, node: NodeId) -> Iterator[tuple[FileView, int, int, int]]:
+    def _questions(
+        self, finding: Finding, doubtful: Collection[Place]
+    ) -> Iterator[tuple[FileView, int, int, int]]:
         """File, slot, piece and leaf: what showed something wrong before, then random ones."""
-        for place in self._doubtful(node):
-            view = self._held(*place, node)
+        for place in doubtful:
+            view, damage = self._found(place, finding), self.observations.damage(*place)
             if view is not None:
-                damage = self.observations.damage(*place)
                 pieces = damage.pieces if damage is not None else ()
                 yield self._question(view, place[1], pieces[:1])
-        for file, slot in self._random(node):
-            view = self._held(file, slot, node)
-            if view is not None:
-                yield self._question(view, slot)
+        for view, slot in self._random(finding):
+            yield self._question(view, slot)
 
-    def _doubtful(self, node: NodeId) -> list[Place]:
-        found = [
-            (file, slot)
-            for file, slot, damage in self.observations.damages()
-            if damage.node == node and damage.shown
-        ]
-        return found[:AGAIN]
-
-    def _random(self, node: NodeId) -> list[Place]:
+    def _random(self, finding: Finding) -> list[tuple[FileView, int]]:
         """Slots of this owner at the node, from a random one on."""
         start = self.entropy.draw(32) + bytes(8)
         looked = [
-            *self.index.held_by(node, start, MOST_LOOKED_AT).items,
-            *self.index.held_by(node, limit=MOST_LOOKED_AT).items,
+            *self.index.held_by(finding.node, start, MOST_LOOKED_AT).items,
+            *self.index.held_by(finding.node, limit=MOST_LOOKED_AT).items,
         ]
-        found: list[Place] = []
+        found: list[tuple[FileView, int]] = []
         for place in dict.fromkeys(looked):
             if len(found) == self.leaves:
                 break
-            if self._held(*place, node) is not None:
-                found.append(place)
+            view = self._found(place, finding)
+            if view is not None:
+                found.append((view, place[1]))
         # a node with fewer slots than leaves are to be asked for is asked for more of each
         more = self.leaves - len(found)
         return found + [found[number % len(found)] for number in range(more)] if found else []
@@ -214,10 +278,21 @@ class Auditing:
             return None
         return None if self.index.status(view) is FileStatus.GONE else view
 
-    def _holds(self, file: FileId, slot: int, node: NodeId) -> bool:
-        return self._held(file, slot, node) is not None
+    def _found(self, place: Place, finding: Finding) -> FileView | None:
+        """Like `_held`; a record that cannot be read is passed over, and a problem."""
+        try:
+            return self._held(*place, finding.node)
+        except CorruptFileError as error:
+            if len(finding.problems) < MOST_PROBLEMS:
+                finding.problems.append(f"file {place[0].hex()}: {error}")
+            return None
 
 
 def _leaves_of(holding: Holding, piece: int) -> int:
     """Leaves of one replica of a holding."""
     return max(1, min(holding.replica_leaves, holding.leaves - piece * holding.replica_leaves))
+
+
+def _replicas_of(holding: Holding) -> int:
+    """Replicas of one holding."""
+    return -(-holding.leaves // holding.replica_leaves)

@@ -67,6 +67,10 @@ class Probed(Protocol):
         """Probes without an answer since the last answer."""
         ...
 
+    def showed_wrong(self, node: NodeId) -> bool:
+        """Whether the newest probe was shown something that was not signed for."""
+        ...
+
 
 @dataclass(slots=True)
 class NodeSurvey:
@@ -184,8 +188,14 @@ class NodeSurvey:
             return answer
         if not answer.accepts:
             return answer.reason or "does not accept this owner"
-        healthy = self.is_fresh(view) and not self._is_silent(record.node)
+        silence = None if self.probed is None else self.probed.silence(record.node)
+        if silence is not None and self._is_too_long(silence):
+            return f"answered no probe for {silence.latest - silence.first} s"
+        is_wrong = self.probed is not None and self.probed.showed_wrong(record.node)
+        healthy = self.is_fresh(view) and silence is None and not is_wrong
         return Candidate(record.node, record.operator, record.zone, answer.free, healthy)
 
-    def _is_silent(self, node: NodeId) -> bool:
-        return self.probed is not None and self.probed.silence(node) is not None
+    def _is_too_long(self, silence: Silence) -> bool:
+        """As long as makes repair begin; an owner that was away has no evidence."""
+        limit, now = self.index.parameters.unreachable, self.index.head.time
+        return silence.latest - silence.first >= limit and now - silence.latest <= limit

@@ -19,11 +19,15 @@ MOST_PIECES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """The newest probe of a node, and how long it has not answered: 0, 0 when it did."""
+    """The newest probe of a node, and how long it has not answered: 0, 0 when it did.
+
+    `wrong` leaves were not what the node had signed for.
+    """
 
     time: int
     answered: bool
     text: str
+    wrong: int = 0
     first: int = 0
     latest: int = 0
 
@@ -67,9 +71,20 @@ class Observations:
         found = self.probe(node)
         return None if found is None else found.answered
 
-    async def answered(self, node: NodeId, time: int, text: str = "") -> None:
+    def showed_wrong(self, node: NodeId) -> bool:
+        """Whether the newest probe was shown something that was not signed for."""
+        found = self.probe(node)
+        return found is not None and found.wrong > 0
+
+    def nodes(self) -> Iterator[NodeId]:
+        """All nodes that were probed."""
+        for key, _ in self._kv.scan(_NODES):
+            yield NodeId(Address(key[len(_NODES) :]))
+
+    async def answered(self, node: NodeId, time: int, text: str = "", wrong: int = 0) -> None:
         """A probe was answered; `text` says what was wrong with the answer."""
-        await self._write({_NODES + node: encode(Probe(time, answered=True, text=text))})
+        probe = Probe(time, answered=True, text=text, wrong=wrong)
+        await self._write({_NODES + node: encode(probe)})
 
     async def unanswered(self, node: NodeId, time: int, text: str) -> None:
         """A probe got no answer."""
@@ -116,7 +131,9 @@ class Observations:
 
     async def forget(self, nodes: Iterable[Address]) -> None:
         """Nodes that have left need no probes."""
-        await self._write(dict.fromkeys(_NODES + node for node in nodes))
+        batch: dict[bytes, bytes | None] = dict.fromkeys(_NODES + node for node in nodes)
+        if batch:
+            await self._write(batch)
 
     async def _write(self, batch: dict[bytes, bytes | None]) -> None:
         await self._kv.write(batch, sync=False)

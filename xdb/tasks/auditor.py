@@ -1,20 +1,21 @@
 """Auditor: an owner node probes storage nodes, those that hold its files above all."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from xdb.errors import XdbError
+from xdb.errors import ConfigError, XdbError
 from xdb.index.index import Index
 from xdb.model.ids import Address, NodeId
 from xdb.model.registry import NodeState
 from xdb.runtime.logging import Log
-from xdb.services.auditing import Auditing, Finding
+from xdb.services.auditing import Auditing, Finding, Place
 from xdb.services.candidates import NodeSurvey
 from xdb.services.together import together
 
 AT_ONCE = 8
 """Nodes that are probed at once."""
+MOST_LEAVES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,11 @@ class AuditConfig:
     """How much is asked of a node at a time: leaves of random replicas."""
 
     leaves: int = 4
+
+    def __post_init__(self) -> None:
+        """Probes that ask for nothing, or for everything, are mistakes."""
+        if not 1 <= self.leaves <= MOST_LEAVES:
+            raise ConfigError(f"audit.leaves is {self.leaves}: choose 1 to {MOST_LEAVES}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,7 @@ class AuditorTask:
 
     async def _round(self, node: NodeId | None) -> tuple[AuditorReport, list[Finding]]:
         nodes = self._nodes() if node is None else [node]
-        round_ = _Round(self.auditing, iter(nodes))
+        round_ = _Round(self.auditing, iter(nodes), self.auditing.doubtful())
         await together(*(round_.work() for _ in range(AT_ONCE)))
         answered = any(finding.answered for finding in round_.findings)
         # when nobody answers, the one who asks is cut off
@@ -71,26 +77,31 @@ class AuditorTask:
         for finding in sorted(round_.findings, key=lambda finding: finding.node):
             if not is_cut_off:
                 await self._note(finding)
+        await self.auditing.tidy(round_.findings)
+        if round_.bugs:
+            raise round_.bugs[0]
         note = "no node answers: this owner node seems to be cut off" if is_cut_off else ""
         return _report(round_, note), round_.findings
 
     def _nodes(self) -> list[NodeId]:
+        """Who holds anything of the owner, and who could."""
         holders = set(self.index.audits.holders_of(self.owner))
         return [
             view.record.node
             for view in self.survey.views()
-            if view.record.state is not NodeState.LEFT
-            and (view.record.node in holders or self.survey.trust.allows(view))
+            if view.record.node in holders
+            or (view.record.state is not NodeState.OFFLINE and self.survey.trust.allows(view))
         ]
 
     async def _note(self, finding: Finding) -> None:
-        was = self.auditing.observations.is_reachable(finding.node)
+        seen, node = self.auditing.observations, finding.node
+        was, was_wrong = seen.is_reachable(node), seen.showed_wrong(node)
         await self.auditing.note(finding)
         if not finding.answered and was is not False:
-            self.log.warning("node.silent", node=finding.node.hex(), reason=finding.text)
-        if finding.wrong:
+            self.log.warning("node.silent", node=node.hex(), reason=finding.text)
+        if finding.wrong and not was_wrong:
             self.log.warning(
-                "node.wrong", node=finding.node.hex(), leaves=finding.wrong, reason=finding.text
+                "node.wrong", node=node.hex(), leaves=finding.wrong, reason=finding.text
             )
 
 
@@ -98,15 +109,20 @@ class AuditorTask:
 class _Round:
     auditing: Auditing
     nodes: Iterator[NodeId]
+    doubtful: Mapping[NodeId, Collection[Place]]
     findings: list[Finding] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    bugs: list[Exception] = field(default_factory=list)
 
     async def work(self) -> None:
         for node in self.nodes:
             try:
-                self.findings.append(await self.auditing.probe(node))
+                doubtful = self.doubtful.get(node, ())
+                self.findings.append(await self.auditing.probe(node, doubtful))
             except XdbError as error:
                 self.problems.append(f"node {node.hex()}: {error}")
+            except Exception as error:  # noqa: BLE001  # raised when the others have been asked
+                self.bugs.append(error)
 
 
 def _report(round_: _Round, note: str) -> AuditorReport:
@@ -118,5 +134,8 @@ def _report(round_: _Round, note: str) -> AuditorReport:
         wrong=sum(finding.wrong for finding in findings),
         damaged=sum(len(finding.damages) for finding in findings),
         note=note,
-        problems=tuple(round_.problems),
+        problems=(
+            *round_.problems,
+            *(problem for finding in findings for problem in finding.problems),
+        ),
     )

@@ -27,7 +27,9 @@ class Care:
         bench, net, log = self.bench, self.bench.network, logger("care")
         owner, index, seen = net.owner.address, net.index, self.bench.observations
         self.book = HealthBook(bench.journal_kv)
-        auditing = Auditing(owner, index, bench.peers or net.peers(), seen, net.entropy, leaves=4)
+        auditing = Auditing(
+            owner, index, bench.peers or net.peers(), seen, net.clock, net.entropy, leaves=4
+        )
         self.auditor = AuditorTask(owner, index, auditing, bench.survey, log)
         self.health = HealthTask(owner, index, seen, self.book, net.clock, log)
         planner = Planner(owner, index, seen, self.book, bench.survey, net.clock, self.migration)

@@ -53,7 +53,9 @@ class Living:
         self.observations, self.book = Observations(self.kv), HealthBook(self.kv)
         survey.probed = self.observations
         peers = self.bench.peers or net.peers()
-        self.auditing = Auditing(owner, net.index, peers, self.observations, net.entropy, leaves=4)
+        self.auditing = Auditing(
+            owner, net.index, peers, self.observations, net.clock, net.entropy, leaves=4
+        )
         self.auditor = AuditorTask(owner, net.index, self.auditing, survey, log)
         self.health = HealthTask(owner, net.index, self.observations, self.book, net.clock, log)
         self.planner = Planner(

@@ -523,7 +523,7 @@ def test_steps_and_what_waits_are_described():
     name = (1).to_bytes(32, "big").hex()
     cases = {
         f"restore slot 2 of file {name} (1000 bytes) in place on node {nid(2).hex()}: "
-        f"node {nid(2).hex()} says that its replicas of the slot are damaged": {"s2": DAMAGED},
+        f"replicas of the slot at node {nid(2).hex()} are damaged": {"s2": DAMAGED},
         f"make slot 2 of file {name} (1000 bytes) again for the same node {nid(2).hex()}: "
         f"node {nid(2).hex()} gave the slot up": {"s2": LOST},
     }

@@ -2,6 +2,7 @@ import asyncio
 
 from xdb.model.ids import Nonce
 from xdb.model.registry import Coding, Redundancy
+from xdb.node.owner_care import CarePaces
 from xdb.runtime.reports import report_text
 from xdb.services.catalog import FileRefByName
 from xdb.services.upload.request import UploadRequest
@@ -40,3 +41,11 @@ async def test_tasks_have_names(world):
     assert names == ["auditor", "health", "migrator", "renewer", "journal"]
     reports = [report_text(await task.run_once()) for task in node.tasks]
     assert reports == ["nothing to do"] * 5
+
+
+async def test_probes_are_never_too_rare_to_notice_silence(world):
+    node = await world.owner()
+    limit = world.chain.parameters.unreachable
+    for pace, wanted in ((60.0, 60.0), (10.0 * limit, limit / 4)):
+        auditor, *_ = node.care.periodic(node.ports, CarePaces(pace, 60.0, 60.0))
+        assert auditor.every == wanted

@@ -8,6 +8,8 @@ from xdb.errors import UnavailableError
 from xdb.model.calls import SetNodeState
 from xdb.model.registry import NodeState
 from xdb.services.candidates import PATIENCE, STATUS_AGE, NodeSurvey, TrustConfig
+from xdb.services.observations import Observations
+from xdb.store.kv_memory import MemoryKeyValue
 
 
 @pytest.fixture
@@ -130,3 +132,21 @@ async def test_a_silent_node_holds_up_nobody_for_long(net, members):
     await net.clock.advance(0)
     _, objections = again.result()
     assert objections == {members[0].node: "timed out"}
+
+
+@pytest.mark.parametrize(
+    ("last", "usable_then"), [(3599, True), (3600, False), (3600 - 7300, True)]
+)
+async def test_a_node_that_was_silent_for_long_is_not_usable(net, members, last, usable_then):
+    net.chain.advance(10_000)
+    await net.caught_up()
+    now, probed = net.index.head.time, Observations(MemoryKeyValue())
+    latest = now if last >= 0 else now - 3601
+    await probed.unanswered(members[0].node, latest - abs(last), "no route")
+    await probed.unanswered(members[0].node, latest, "no route")
+    made = survey(net)
+    made.probed = probed
+    nodes, objections = await usable(made)
+    assert (members[0].node in nodes) is usable_then
+    if not usable_then:
+        assert objections == {members[0].node: "answered no probe for 3600 s"}

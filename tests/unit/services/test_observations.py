@@ -66,5 +66,15 @@ async def test_very_many_damaged_pieces_are_a_damaged_slot(found, monkeypatch):
 
 async def test_nodes_that_left_are_forgotten(found):
     await found.answered(NODE, 10)
+    assert list(found.nodes()) == [NODE]
     await found.forget([NODE])
     assert found.probe(NODE) is None
+    assert list(found.nodes()) == []
+
+
+async def test_something_wrong_counts_until_the_next_answer(kv, found):
+    assert not found.showed_wrong(NODE)
+    await found.answered(NODE, 10, "not what its receipt says", 2)
+    assert Observations(kv).showed_wrong(NODE)
+    await found.answered(NODE, 20)
+    assert not found.showed_wrong(NODE)

@@ -3,13 +3,20 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from xdb.errors import AuthError, OverloadedError, UnavailableError
-from xdb.model.calls import Surrender
+from xdb.errors import AuthError, ConfigError, OverloadedError, UnavailableError
+from xdb.index.keys import file_key
+from xdb.model.calls import SetNodeState, Surrender
 from xdb.model.health import Silence
-from xdb.model.storage import LeafShown, ReplicaKey
+from xdb.model.ids import NodeId
+from xdb.model.registry import NodeState
+from xdb.model.storage import Damage, LeafShown, ReplicaKey
+from xdb.services import auditing
+from xdb.services.observations import SlotDamage
 from xdb.store.formats import REPLICA_BODY
+from xdb.tasks.auditor import AT_ONCE, AuditConfig
 from xdb.testing.keys import NamedKey
 from xdb.testing.living import living
+from xdb.testing.network import LocalPeer
 
 
 @pytest.fixture
@@ -180,3 +187,190 @@ async def test_one_node_can_be_probed_alone(world):
     node = view.record.holders[0]
     report, (finding,) = await world.auditor.round(node)
     assert (report.asked, finding.node, finding.right) == (1, node, 4)
+
+
+# ---------------------------------------------------------------- nodes that do not play fair
+
+
+def list_damage(monkeypatch, listed):
+    """Every node says that this is damaged."""
+
+    async def damaged(self, after=b"", _limit=0):
+        self._member("damaged")
+        return listed(after)
+
+    monkeypatch.setattr(LocalPeer, "damaged", damaged)
+
+
+async def test_whoever_shows_something_wrong_and_then_hangs_up_has_shown_it(world):
+    view = await uploaded(world)
+    liar = view.record.holders[1]
+    world.net.tamper = lambda data, node: b"\0" * len(data) if node == liar else data
+
+    def fault(call, node):
+        if (call, node) == ("damaged", liar):
+            raise UnavailableError("hung up")
+
+    world.net.fault = fault
+    report = await world.auditor.run_once()
+    assert (report.silent, report.wrong) == (0, 4)
+    assert world.observations.damage(view.record.file, 2).shown
+    assert world.observations.silence(liar) is None
+
+
+async def test_whoever_showed_something_wrong_gets_new_files_last(world):
+    view = await uploaded(world)
+    liar = view.record.holders[1]
+    world.net.tamper = lambda data, node: b"\0" * len(data) if node == liar else data
+    with capture_logs() as logs:
+        await world.auditor.run_once()
+        await world.auditor.run_once()
+    assert [entry["event"] for entry in logs] == ["node.wrong"]
+    await world.net.clock.advance(2)
+    found = {each.node: each.healthy for each in (await world.bench.survey.candidates()).nodes}
+    assert found == {node: node != liar for node in world.net.members}
+    world.net.tamper = lambda data, _node: data
+    await world.auditor.run_once()
+    await world.net.clock.advance(2)
+    assert all(each.healthy for each in (await world.bench.survey.candidates()).nodes)
+
+
+async def test_lies_of_what_is_damaged_are_bounded(world, monkeypatch):
+    view = await uploaded(world)
+    file, now = view.record.file, world.net.index.head.time
+
+    def lies(_after):
+        future, past_the_end, elsewhere = (file, 1, 0), (file, 1, 4), (file, 9, 0)
+        places = (future, past_the_end, elsewhere, (b"?" * 32, 1, 0))
+        return [Damage(*place, False, now + 10**6, "") for place in places], b"again"
+
+    list_damage(monkeypatch, lies)
+    await world.auditor.run_once()
+    node = NodeId(view.record.holders[0])
+    assert list(world.observations.damages()) == [
+        (file, 1, SlotDamage(now, (0,), manifest=False, shown=False, node=node))
+    ]
+    pages = [which for call, which in world.net.calls if call == "damaged"]
+    assert pages.count(node) == auditing.MOST_LISTED
+
+
+async def test_damage_is_forgotten_only_when_the_whole_list_was_read(world, monkeypatch):
+    view = await uploaded(world)
+    place, now = (view.record.file, 1), world.net.index.head.time
+    list_damage(monkeypatch, lambda _: ([Damage(*place, 2, False, now, "")], b""))
+    await world.auditor.run_once()
+    list_damage(monkeypatch, lambda _: ([], b"more"))
+    await world.auditor.run_once()
+    assert world.observations.damage(*place).pieces == (2,)
+    list_damage(monkeypatch, lambda _: ([], b""))
+    await world.auditor.run_once()
+    assert world.observations.damage(*place) is None
+
+
+async def test_a_slow_node_is_asked_no_more_after_a_while(world, monkeypatch):
+    view = await uploaded(world)
+    slow = view.record.holders[0]
+    leaf = LocalPeer.leaf
+
+    async def late(self, key, number):
+        if self.node == slow:
+            await world.net.clock.sleep(auditing.PATIENCE / 2)
+        return await leaf(self, key, number)
+
+    monkeypatch.setattr(LocalPeer, "leaf", late)
+    report = await world.bench.run(world.auditor.run_once())
+    assert (report.silent, report.right) == (0, 10)
+    assert "is slow" in world.observations.probe(slow).text
+
+
+async def test_wrong_pieces_of_one_slot_are_all_remembered(world, monkeypatch):
+    view = await uploaded(world)
+    pieces = iter(range(4))
+    monkeypatch.setattr(
+        auditing.Auditing, "_question", lambda _, view, slot: (view, slot, next(pieces), 0)
+    )
+    world.net.tamper = lambda data, _node: b"\0" * len(data)
+    await world.auditor.round(view.record.holders[0])
+    assert world.observations.damage(view.record.file, 1).pieces == (0, 1, 2, 3)
+
+
+# ---------------------------------------------------------------- one does not stop the others
+
+
+async def test_a_record_that_cannot_be_read_is_passed_over(world):
+    view = await uploaded(world, "one")
+    await uploaded(world, "other")
+    world.net.index._kv._values[file_key(view.record.file)] = b"rubbish"
+    report = await world.auditor.run_once()
+    assert report.asked == 4
+    assert report.silent == report.wrong == 0
+    assert report.right == 12
+    assert view.record.file.hex() in report.problems[0]
+
+
+async def test_a_bug_in_one_probe_is_told_when_the_others_are_done(world, monkeypatch):
+    view = await uploaded(world)
+    broken, sound = view.record.holders[0], LocalPeer.leaf
+
+    async def leaf(self, key, number):
+        if self.node == broken:
+            raise ValueError("a bug")
+        return await sound(self, key, number)
+
+    monkeypatch.setattr(LocalPeer, "leaf", leaf)
+    with pytest.raises(ValueError, match="a bug"):
+        await world.auditor.run_once()
+    asked = {node for node in world.net.members if world.observations.is_reachable(node)}
+    assert asked == set(world.net.members) - {broken}
+
+
+async def test_nodes_are_asked_a_few_at_a_time(monkeypatch):
+    async with living(AT_ONCE + 4) as world:
+        running, most = [], []
+        status = LocalPeer.status
+
+        async def slow(self):
+            running.append(self.node)
+            most.append(len(running))
+            await world.net.clock.sleep(1)
+            running.remove(self.node)
+            return await status(self)
+
+        monkeypatch.setattr(LocalPeer, "status", slow)
+        report = await world.bench.run(world.auditor.run_once())
+        assert (report.asked, max(most)) == (AT_ONCE + 4, AT_ONCE)
+
+
+# ---------------------------------------------------------------- what is over
+
+
+async def test_damage_at_a_node_that_left_is_forgotten_with_the_node(world):
+    view = await uploaded(world)
+    node = view.record.holders[1]
+    world.net.tamper = lambda data, which: b"\0" * len(data) if which == node else data
+    await world.auditor.run_once()
+    member = world.net.members[node]
+    world.net.chain.call(member.key.address, Surrender(node, view.record.file, 2))
+    member.up = False
+    await world.net.caught_up()
+    await world.auditor.run_once()
+    assert world.observations.damage(view.record.file, 2) is None
+    assert world.observations.silence(node) is not None
+    for state in (NodeState.DRAINING, NodeState.LEFT):
+        world.net.chain.call(member.key.address, SetNodeState(state))
+    await world.net.caught_up()
+    await world.auditor.run_once()
+    assert world.observations.probe(node) is None
+
+
+async def test_a_node_that_is_offline_and_holds_nothing_is_left_alone(world):
+    idle = next(iter(world.net.members))
+    world.net.chain.call(world.net.members[idle].key.address, SetNodeState(NodeState.OFFLINE))
+    await world.net.caught_up()
+    assert (await world.auditor.run_once()).asked == 3
+
+
+@pytest.mark.parametrize("leaves", [0, -1, 257])
+def test_probes_ask_for_something_but_not_for_everything(leaves):
+    with pytest.raises(ConfigError, match=r"audit\.leaves"):
+        AuditConfig(leaves)

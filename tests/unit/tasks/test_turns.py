@@ -32,12 +32,19 @@ class Busy:
         await self.work()
         return Plan((), ())
 
-    async def probe(self, node):
+    def doubtful(self):
+        return {}
+
+    async def probe(self, node, doubtful):
+        assert not doubtful
         await self.work()
         return Finding(node, answered=True)
 
     async def note(self, finding):
         self.done.append(finding)
+
+    async def tidy(self, findings):
+        assert findings == self.done[-1:]
 
 
 @pytest.fixture

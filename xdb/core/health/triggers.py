@@ -43,7 +43,7 @@ def _of_holding(holding: HoldingFacts) -> list[Trigger]:
     if holding.lost:
         found.append(Trigger(Reason.LOST, holding.lost, f"{name} gave the slot up"))
     elif holding.damaged:
-        sentence = f"{name} says that its replicas of the slot are damaged"
+        sentence = f"replicas of the slot at {name} are damaged"
         found.append(Trigger(Reason.DAMAGED, holding.damaged, sentence))
     return found
 
