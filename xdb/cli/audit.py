@@ -41,7 +41,9 @@ _COLUMNS = (
 )
 @click.option("--since", type=MOMENT, help="Of epochs that began then or later: 7d, 2027-01-31.")
 @click.option("--until", type=MOMENT, help="Of epochs that began before that.")
-@click.option("--everybody", is_flag=True, help="Also of nodes that hold nothing of yours.")
+@click.option(
+    "--all", "--everybody", "everybody", is_flag=True, help="Also of nodes without files of yours."
+)
 @click.option("--count", is_flag=True, help="Only how many there are of each verdict.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=PAGE, help="Audits to show: 100.")
 @click.option("--after", metavar="CURSOR", default="", help="Go on where a listing ended.")
@@ -76,19 +78,19 @@ def list_(  # noqa: PLR0913, PLR0917  # its options
         )
         if count:
             return await client.audits.count(wanted)
-        found: list[AuditInfo] = []
-        cursor: bytes | None = place
+        page = await client.audits.list(wanted, limit=limit, cursor=place)
+        found, cursor = [*page.audits], page.next
         while cursor is not None and len(found) < limit:
             page = await client.audits.list(wanted, limit=limit - len(found), cursor=cursor)
             found += page.audits
             cursor = page.next
-        return AuditPage(tuple(found), cursor)
+        return AuditPage(tuple(found), cursor, page.epoch_length)
 
     answer = converse(at, body)
     if isinstance(answer, AuditCounts):
         _show_counts(at, answer)
     else:
-        _show_page(at, answer)
+        _show_page(at, answer, narrowed=any((node, ref, verdict, since, until, after)))
 
 
 def _show_counts(at: State, counts: AuditCounts) -> None:
@@ -102,17 +104,19 @@ def _show_counts(at: State, counts: AuditCounts) -> None:
             for verdict in Verdict
         ],
     )
-    if not counts.complete:
-        at.note("there are more, which were not counted: ask for a shorter time")
 
 
-def _show_page(at: State, page: AuditPage) -> None:
+def _show_page(at: State, page: AuditPage, *, narrowed: bool) -> None:
     at.document({"audits": [document(each) for each in page.audits], "next": plain(page.next)})
     if at.json:
         return
     if not page.audits:
+        length = words.span(page.epoch_length.total_seconds())
         at.note(
-            "no audits: what is stored in one epoch is asked for from the second one after it on"
+            "no such audits"
+            if narrowed
+            else f"no audits yet: what is stored in one epoch is asked for from the second one "
+            f"after it on, and epochs of this network take {length}"
         )
         return
     time = now()
@@ -171,5 +175,5 @@ def _has_answered(audit: AuditInfo) -> bool:
 
 def _verdict(audit: AuditInfo) -> str:
     if audit.verdict is None:
-        return "asked"
-    return audit.verdict.name.lower()
+        return "open"
+    return audit.verdict.name.lower() + (", so far" if audit.open else "")

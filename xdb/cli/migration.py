@@ -63,16 +63,18 @@ def list_(
             cursor = page.next
         return MigrationPage(tuple(found), cursor)
 
-    _show(at, converse(at, body))
+    _show(at, converse(at, body), narrowed=any((node, since, until, after)))
 
 
-def _show(at: State, page: MigrationPage) -> None:
+def _show(at: State, page: MigrationPage, *, narrowed: bool) -> None:
     found = page.migrations
     at.document({"migrations": [document(each) for each in found], "next": plain(page.next)})
     if at.json:
         return
     if not found:
-        at.note("no slot has moved")
+        at.note(
+            f"no slot {'of those ' if narrowed else ''}has moved: repair moves them when it must"
+        )
         return
     time = now()
     rows = [

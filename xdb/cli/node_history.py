@@ -52,6 +52,8 @@ def history(node: str, days: int) -> None:
     if len(found) > 1:
         rows.append(["total", *_counts(_total(found))])
     show(at, _COLUMNS, rows)
+    possible = _total(found).possible
+    at.say(f"A node that never misses one has given {words.plural(possible, 'heartbeat')} by now.")
 
 
 def _counts(day: NodeDay) -> list[str]:
@@ -70,4 +72,5 @@ def _total(days: tuple[NodeDay, ...]) -> NodeDay:
         failed=sum(day.failed for day in days),
         missed=sum(day.missed for day in days),
         void=sum(day.void for day in days),
+        possible=sum(day.possible for day in days),
     )

@@ -168,11 +168,16 @@ class Audits:
         )
 
     async def count(self, wanted: AuditFilter = ALL_MINE) -> AuditCounts:
-        """How many audits have which verdict."""
-        request = history_messages.wanted(wanted)
-        return await self.owner.ask(
-            f"{AUDITS}Count", request, owner_pb2.AuditCounts, history_messages.counts
-        )
+        """How many audits have which verdict; they are counted part by part."""
+        total, cursor = AuditCounts(0, 0, 0, 0), b""
+        while True:
+            request = history_messages.wanted(wanted, cursor=cursor)
+            part, cursor = await self.owner.ask(
+                f"{AUDITS}Count", request, owner_pb2.AuditCounts, history_messages.counts
+            )
+            total = total + part
+            if not cursor:
+                return total
 
     async def show(self, audit: str) -> AuditInfo:
         """One audit by its id."""

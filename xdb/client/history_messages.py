@@ -1,6 +1,6 @@
 """Messages of audits, days and migrations <-> records of the library."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from xdb.client import history_records as records
 from xdb.client.messages import seconds
@@ -29,7 +29,8 @@ def wanted(
 
 def audits(m: owner_pb2.ListAuditsReply) -> records.AuditPage:
     """A page of audits."""
-    return records.AuditPage(tuple(map(audit, m.audits)), m.next or None)
+    length = timedelta(seconds=m.epoch_length)
+    return records.AuditPage(tuple(map(audit, m.audits)), m.next or None, length)
 
 
 def audit(m: owner_pb2.AuditInfo) -> records.AuditInfo:
@@ -52,9 +53,9 @@ def audit(m: owner_pb2.AuditInfo) -> records.AuditInfo:
     )
 
 
-def counts(m: owner_pb2.AuditCounts) -> records.AuditCounts:
-    """Audits by verdict."""
-    return records.AuditCounts(m.proved, m.failed, m.missed, m.void, m.complete)
+def counts(m: owner_pb2.AuditCounts) -> tuple[records.AuditCounts, bytes]:
+    """Some audits by verdict, and where to go on."""
+    return records.AuditCounts(m.proved, m.failed, m.missed, m.void), m.next
 
 
 def days(m: owner_pb2.NodeHistoryReply) -> tuple[records.NodeDay, ...]:
@@ -68,6 +69,7 @@ def days(m: owner_pb2.NodeHistoryReply) -> tuple[records.NodeDay, ...]:
             day.failed,
             day.missed,
             day.void,
+            day.possible,
         )
         for day in m.days
     )

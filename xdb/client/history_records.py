@@ -1,7 +1,7 @@
 """Audits, days and migrations as the client library tells them."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from xdb.client.refs import Ref
 from xdb.model.health import Verdict
@@ -56,26 +56,42 @@ class AuditInfo:
 
 @dataclass(frozen=True, slots=True)
 class AuditPage:
-    """Part of a list of audits; `next` continues it and is None at its end."""
+    """Part of a list of audits; `next` continues it and is None at its end.
+
+    `epoch_length` is how long every epoch takes.
+    """
 
     audits: tuple[AuditInfo, ...]
     next: bytes | None
+    epoch_length: timedelta
 
 
 @dataclass(frozen=True, slots=True)
 class AuditCounts:
-    """Audits by verdict; not `complete` when there were too many to count."""
+    """Audits by verdict."""
 
     proved: int
     failed: int
     missed: int
     void: int
-    complete: bool
+
+    def __add__(self, other: "AuditCounts") -> "AuditCounts":
+        """Both together."""
+        return AuditCounts(
+            self.proved + other.proved,
+            self.failed + other.failed,
+            self.missed + other.missed,
+            self.void + other.void,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class NodeDay:
-    """A day of a node in UTC: heartbeats and how many were due, and audits by verdict."""
+    """A day of a node in UTC: heartbeats and how many were due, and audits by verdict.
+
+    `possible` counts the heartbeats of a node that never misses one; one less is due, as the
+    newest may be on its way.
+    """
 
     start: datetime
     heartbeats: int
@@ -84,6 +100,7 @@ class NodeDay:
     failed: int
     missed: int
     void: int
+    possible: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """What audits have shown: seeds, segments, verdicts, heartbeats."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Mapping
 
-from xdb.core.health import expected_heartbeats
+from xdb.core.health import expected_heartbeats, possible_heartbeats
 from xdb.core.proving import Span
 from xdb.core.rules.segments import Space, passed_over
 from xdb.index.keys import (
@@ -24,16 +24,13 @@ from xdb.index.keys import (
     space_key,
 )
 from xdb.index.members import DAY
-from xdb.index.paging import newest_first, page
+from xdb.index.paging import SCANNED, newest_first, page
 from xdb.index.staging import load
-from xdb.index.views import AuditView, FileView, HeartbeatDay, Page, Seed
+from xdb.index.views import AuditCounts, AuditView, FileView, HeartbeatDay, Page, Seed
 from xdb.model.health import EpochVerdict, Verdict
 from xdb.model.ids import Address, NodeId
 from xdb.model.registry import NodeRecord, Parameters
 from xdb.ports.kv import KeyValue
-
-COUNTED = 200_000
-"""Audits one question counts."""
 
 _KEY = 28  # epoch and node, or node and epoch
 
@@ -103,7 +100,7 @@ class Audits:
 
     def listed(  # noqa: PLR0913  # what a list may be narrowed by
         self,
-        nodes: Collection[NodeId] | None = None,
+        nodes: Mapping[NodeId, int] | None = None,
         *,
         verdict: Verdict | None = None,
         since: int = 0,
@@ -111,7 +108,10 @@ class Audits:
         after: bytes = b"",
         limit: int = 100,
     ) -> Page[AuditView]:
-        """Audits of epochs [since, until), the newest first; of these nodes if any are named."""
+        """Audits of epochs [since, until), the newest first.
+
+        With `nodes`, only theirs, of each from the epoch on that stands beside it.
+        """
 
         def taken(key: bytes, value: bytes) -> AuditView | None:
             if not _is_wanted(key, value, nodes, verdict):
@@ -123,23 +123,24 @@ class Audits:
 
     def count(
         self,
-        nodes: Collection[NodeId] | None = None,
+        nodes: Mapping[NodeId, int] | None = None,
         *,
+        verdict: Verdict | None = None,
         since: int = 0,
         until: int | None = None,
-    ) -> tuple[dict[Verdict, int], bool]:
-        """How many audits of epochs [since, until) have which verdict, without reading them.
-
-        False when it stopped after `COUNTED`.
-        """
+        after: bytes = b"",
+    ) -> AuditCounts:
+        """How many audits of the same list have which verdict, `SCANNED` of them looked at."""
         found: Counter[Verdict] = Counter()
-        pairs = newest_first(self._kv, BY_EPOCH, since, until, b"", _KEY)
+        last = b""
+        pairs = newest_first(self._kv, BY_EPOCH, since, until, after, _KEY)
         for seen, (key, value) in enumerate(pairs):
-            if seen == COUNTED:
-                return dict(found), False
-            if _is_wanted(key, value, nodes, None):
+            if seen == SCANNED:
+                return AuditCounts(found, last)
+            if _is_wanted(key, value, nodes, verdict):
                 found[Verdict(value[0])] += 1
-        return dict(found), True
+            last = key[len(BY_EPOCH) :]
+        return AuditCounts(found, b"")
 
     def holders_of(self, owner: Address) -> list[NodeId]:
         """Nodes that hold anything of an owner, or gave it up and are still in its place."""
@@ -163,8 +164,9 @@ class Audits:
         for day in range(now // DAY, first - 1, -1):
             seen = int.from_bytes(self._kv.get(day_key(node, day)) or b"", "big")
             end = min(now, (day + 1) * DAY)
-            expected = expected_heartbeats(self._parameters, record.registered, day * DAY, end)
-            found.append(HeartbeatDay(day * DAY, seen, expected))
+            time = self._parameters, record.registered, day * DAY, end
+            expected, possible = expected_heartbeats(*time), possible_heartbeats(*time)
+            found.append(HeartbeatDay(day * DAY, seen, expected, possible))
         return found
 
     # ------------------------------------------------------------ inside
@@ -193,11 +195,14 @@ class Audits:
 
 
 def _is_wanted(
-    key: bytes, value: bytes, nodes: Collection[NodeId] | None, verdict: Verdict | None
+    key: bytes, value: bytes, nodes: Mapping[NodeId, int] | None, verdict: Verdict | None
 ) -> bool:
     if verdict is not None and value[0] != verdict:
         return False
-    return nodes is None or _node_of(key) in nodes
+    if nodes is None:
+        return True
+    first = nodes.get(_node_of(key))
+    return first is not None and _epoch_of(key) >= first
 
 
 def _epoch_of(key: bytes) -> int:

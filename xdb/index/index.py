@@ -208,6 +208,11 @@ class Index:
         entry = load(self._kv.get(namespace_key(owner, namespace)), NamespaceEntry)
         return None if entry is None else entry.record
 
+    def namespace_label(self, owner: Address, namespace: Tag) -> bytes | None:
+        """A namespace's label alone, without counting either."""
+        entry = load(self._kv.get(namespace_key(owner, namespace)), NamespaceEntry)
+        return None if entry is None else entry.label
+
     def namespaces(
         self, owner: Address, after: bytes = b"", limit: int = 100
     ) -> Page[NamespaceView]:

@@ -1,5 +1,6 @@
 """What the index tells. Times are chain time, sizes bytes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Generic, TypeVar
@@ -104,6 +105,14 @@ class AuditView:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditCounts:
+    """How many audits have which verdict, in part of a list; `next` as for a `Page`."""
+
+    by_verdict: Mapping[Verdict, int]
+    next: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class MigrationView:
     """A slot that went to another node, was added (no source) or dropped (no target)."""
 
@@ -119,11 +128,15 @@ class MigrationView:
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatDay:
-    """Heartbeats of a day that begins at chain time `start`, and how many there should be."""
+    """Heartbeats of a day that begins at chain time `start`, and how many there should be.
+
+    `possible` counts the intervals of the day, as far as it has gone and the node was there.
+    """
 
     start: int
     seen: int
     expected: int
+    possible: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -2082,8 +2082,11 @@ class ListAuditsReply(_message.Message):
 
     AUDITS_FIELD_NUMBER: _builtins.int
     NEXT_FIELD_NUMBER: _builtins.int
+    EPOCH_LENGTH_FIELD_NUMBER: _builtins.int
     next: _builtins.bytes
     """empty at the end; a page may be short before that"""
+    epoch_length: _builtins.int
+    """seconds"""
     @_builtins.property
     def audits(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditInfo]: ...
     def __init__(
@@ -2091,10 +2094,11 @@ class ListAuditsReply(_message.Message):
         *,
         audits: _abc.Iterable[Global___AuditInfo] | None = ...,
         next: _builtins.bytes = ...,
+        epoch_length: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audits", b"audits", "next", b"next"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audits", b"audits", "epoch_length", b"epoch_length", "next", b"next"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2108,13 +2112,13 @@ class AuditCounts(_message.Message):
     FAILED_FIELD_NUMBER: _builtins.int
     MISSED_FIELD_NUMBER: _builtins.int
     VOID_FIELD_NUMBER: _builtins.int
-    COMPLETE_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
     proved: _builtins.int
     failed: _builtins.int
     missed: _builtins.int
     void: _builtins.int
-    complete: _builtins.bool
-    """false when there were too many to count"""
+    next: _builtins.bytes
+    """the cursor for the rest; empty when all are counted"""
     def __init__(
         self,
         *,
@@ -2122,11 +2126,11 @@ class AuditCounts(_message.Message):
         failed: _builtins.int = ...,
         missed: _builtins.int = ...,
         void: _builtins.int = ...,
-        complete: _builtins.bool = ...,
+        next: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "failed", b"failed", "missed", b"missed", "proved", b"proved", "void", b"void"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed", b"failed", "missed", b"missed", "next", b"next", "proved", b"proved", "void", b"void"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2185,6 +2189,7 @@ class NodeDay(_message.Message):
     FAILED_FIELD_NUMBER: _builtins.int
     MISSED_FIELD_NUMBER: _builtins.int
     VOID_FIELD_NUMBER: _builtins.int
+    POSSIBLE_FIELD_NUMBER: _builtins.int
     start: _builtins.int
     """chain time, midnight UTC"""
     heartbeats: _builtins.int
@@ -2193,6 +2198,8 @@ class NodeDay(_message.Message):
     failed: _builtins.int
     missed: _builtins.int
     void: _builtins.int
+    possible: _builtins.int
+    """heartbeats of a node that never misses one"""
     def __init__(
         self,
         *,
@@ -2203,10 +2210,11 @@ class NodeDay(_message.Message):
         failed: _builtins.int = ...,
         missed: _builtins.int = ...,
         void: _builtins.int = ...,
+        possible: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected", b"expected", "failed", b"failed", "heartbeats", b"heartbeats", "missed", b"missed", "proved", b"proved", "start", b"start", "void", b"void"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected", b"expected", "failed", b"failed", "heartbeats", b"heartbeats", "missed", b"missed", "possible", b"possible", "proved", b"proved", "start", b"start", "void", b"void"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

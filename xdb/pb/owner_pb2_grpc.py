@@ -1386,7 +1386,7 @@ class AuditServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Count(self, request, context):
-        """How many audits have which verdict.
+        """How many audits of the same list have which verdict, part by part.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -381,7 +381,7 @@ class AuditServiceStub:
     List: _grpc.UnaryUnaryMultiCallable[_owner_pb2.ListAuditsRequest, _owner_pb2.ListAuditsReply]
     """Audits of nodes, the newest first."""
     Count: _grpc.UnaryUnaryMultiCallable[_owner_pb2.ListAuditsRequest, _owner_pb2.AuditCounts]
-    """How many audits have which verdict."""
+    """How many audits of the same list have which verdict, part by part."""
     Show: _grpc.UnaryUnaryMultiCallable[_owner_pb2.ShowAuditRequest, _owner_pb2.AuditInfo]
     Run: _grpc.UnaryUnaryMultiCallable[_owner_pb2.RunAuditRequest, _owner_pb2.AuditReport]
     """One probe of every node, or of one, now; waits for those that run already."""
@@ -392,7 +392,7 @@ class AuditServiceAsyncStub(AuditServiceStub):
     List: _aio.UnaryUnaryMultiCallable[_owner_pb2.ListAuditsRequest, _owner_pb2.ListAuditsReply]  # type: ignore[assignment]
     """Audits of nodes, the newest first."""
     Count: _aio.UnaryUnaryMultiCallable[_owner_pb2.ListAuditsRequest, _owner_pb2.AuditCounts]  # type: ignore[assignment]
-    """How many audits have which verdict."""
+    """How many audits of the same list have which verdict, part by part."""
     Show: _aio.UnaryUnaryMultiCallable[_owner_pb2.ShowAuditRequest, _owner_pb2.AuditInfo]  # type: ignore[assignment]
     Run: _aio.UnaryUnaryMultiCallable[_owner_pb2.RunAuditRequest, _owner_pb2.AuditReport]  # type: ignore[assignment]
     """One probe of every node, or of one, now; waits for those that run already."""
@@ -412,7 +412,7 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _owner_pb2.ListAuditsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_owner_pb2.AuditCounts, _abc.Awaitable[_owner_pb2.AuditCounts]]:
-        """How many audits have which verdict."""
+        """How many audits of the same list have which verdict, part by part."""
 
     @_abc_1.abstractmethod
     def Show(

@@ -37,6 +37,7 @@ class AuditServicer:
         return owner_pb2.ListAuditsReply(
             audits=[history_messages.audit(self.history, view) for view in page.items],
             next=page.next,
+            epoch_length=self.history.index.parameters.epoch,
         )
 
     async def count(
@@ -44,8 +45,7 @@ class AuditServicer:
     ) -> owner_pb2.AuditCounts:
         """How many audits have which verdict."""
         self.clients.check()
-        found, is_complete = self.history.count(self._wanted(request))
-        return history_messages.counts(found, is_complete=is_complete)
+        return history_messages.counts(self.history.count(self._wanted(request), request.cursor))
 
     async def show(
         self, request: owner_pb2.ShowAuditRequest, _context: Context

@@ -1,7 +1,7 @@
 """Audits, days of nodes and migrations -> messages of proto/xdb/v1/owner.proto."""
 
 from xdb.errors import InvalidRequestError
-from xdb.index.views import AuditView, MigrationView
+from xdb.index.views import AuditCounts, AuditView, MigrationView
 from xdb.model.health import Verdict
 from xdb.model.ids import Address, NodeId
 from xdb.pb import owner_pb2
@@ -51,14 +51,15 @@ def audit(history: History, view: AuditView) -> owner_pb2.AuditInfo:
     )
 
 
-def counts(found: dict[Verdict, int], *, is_complete: bool) -> owner_pb2.AuditCounts:
+def counts(found: AuditCounts) -> owner_pb2.AuditCounts:
     """Audits by verdict."""
+    by_verdict = found.by_verdict
     return owner_pb2.AuditCounts(
-        proved=found.get(Verdict.PROVED, 0),
-        failed=found.get(Verdict.FAILED, 0),
-        missed=found.get(Verdict.MISSED, 0),
-        void=found.get(Verdict.VOID, 0),
-        complete=is_complete,
+        proved=by_verdict.get(Verdict.PROVED, 0),
+        failed=by_verdict.get(Verdict.FAILED, 0),
+        missed=by_verdict.get(Verdict.MISSED, 0),
+        void=by_verdict.get(Verdict.VOID, 0),
+        next=found.next,
     )
 
 
@@ -68,6 +69,7 @@ def day(found: NodeDay) -> owner_pb2.NodeDay:
         start=found.heartbeats.start,
         heartbeats=found.heartbeats.seen,
         expected=found.heartbeats.expected,
+        possible=found.heartbeats.possible,
         proved=found.audits.get(Verdict.PROVED, 0),
         failed=found.audits.get(Verdict.FAILED, 0),
         missed=found.audits.get(Verdict.MISSED, 0),

@@ -114,8 +114,8 @@ class Catalog:
     def namespace_name(self, namespace: Tag) -> str:
         """A namespace's name; its tag in hexadecimal when the label does not open."""
         if namespace not in self._names:
-            found = self.index.namespace(self.owner, namespace)
-            label = UNREADABLE if found is None else self._label(namespace, found.label)
+            found = self.index.namespace_label(self.owner, namespace)
+            label = UNREADABLE if found is None else self._label(namespace, found)
             if not label.name:
                 return namespace.hex()
             self._names[namespace] = label.name

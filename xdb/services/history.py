@@ -1,18 +1,31 @@
 """What the chain shows of the past: audits, heartbeats and migrations, for an owner's clients."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from xdb.errors import InvalidRequestError, NotFoundError
 from xdb.index.index import Index
-from xdb.index.views import AuditView, FileView, HeartbeatDay, MigrationView, Page, Seed
+from xdb.index.views import (
+    AuditCounts,
+    AuditView,
+    FileView,
+    HeartbeatDay,
+    MigrationView,
+    Page,
+    Seed,
+)
 from xdb.model.health import Verdict
-from xdb.model.ids import WIDTHS, FileId, NodeId
+from xdb.model.ids import WIDTHS, Address, FileId, NodeId
 from xdb.services.catalog import Catalog
 
 DAY = 86400
 MOST_DAYS = 366
+LARGEST = 2**64 - 1
+"""Epochs have 8 bytes in the index."""
+
+_ID = re.compile(rf"([0-9]{{1,20}})-([0-9a-fA-F]{{{2 * WIDTHS[NodeId]}}})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +73,7 @@ class History:
     def audits(self, wanted: AuditFilter, after: bytes = b"", limit: int = 100) -> Page[AuditView]:
         """Audits, the newest first."""
         since, until = self._epochs(wanted)
-        page = self.index.audits.listed(
+        return self.index.audits.listed(
             self._nodes(wanted),
             verdict=wanted.verdict,
             since=since,
@@ -68,18 +81,13 @@ class History:
             after=after,
             limit=limit,
         )
-        if wanted.file is None:
-            return page
-        mine = tuple(view for view in page.items if self._held(wanted.file, view))
-        return Page(mine, page.next)
 
-    def count(self, wanted: AuditFilter) -> tuple[dict[Verdict, int], bool]:
-        """How many audits have which verdict; False when there were too many to count."""
+    def count(self, wanted: AuditFilter, after: bytes = b"") -> AuditCounts:
+        """How many of the same audits have which verdict, in part of the list."""
         since, until = self._epochs(wanted)
-        counts, is_complete = self.index.audits.count(self._nodes(wanted), since=since, until=until)
-        if wanted.verdict is not None:
-            counts = {wanted.verdict: counts.get(wanted.verdict, 0)}
-        return counts, is_complete
+        return self.index.audits.count(
+            self._nodes(wanted), verdict=wanted.verdict, since=since, until=until, after=after
+        )
 
     def audit(self, id_: str) -> AuditDetails:
         """One audit by its id, as `audit_id` makes it."""
@@ -137,12 +145,12 @@ class History:
     # ------------------------------------------------------------ names
 
     def file_name(self, file: FileId) -> str:
-        """`namespace/name` of a file of this owner, else nothing."""
+        """`namespace/name` of a file of this owner whose label it can read, else nothing."""
         view = self.index.file(file)
         if view is None or view.record.owner != self.catalog.owner:
             return ""
         details = self.catalog.details(view)
-        return f"{details.namespace}/{details.label.name}"
+        return f"{details.namespace}/{details.label.name}" if details.label.name else ""
 
     def address(self, node: NodeId) -> str:
         """Where a node is reached."""
@@ -151,16 +159,27 @@ class History:
 
     # ------------------------------------------------------------ inside
 
-    def _nodes(self, wanted: AuditFilter) -> set[NodeId] | None:
-        """The nodes whose audits are meant; None for all."""
-        found: set[NodeId] | None = None
+    def _nodes(self, wanted: AuditFilter) -> dict[NodeId, int] | None:
+        """The nodes whose audits are meant, each with its first epoch; None for all."""
+        found: dict[NodeId, int] | None = None
         if wanted.file is not None:
-            found = set(wanted.file.record.holders)
+            found = self._holders(wanted.file)
         elif wanted.node is None and not wanted.everybody:
-            found = set(self.index.audits.holders_of(self.catalog.owner))
+            found = dict.fromkeys(self.index.audits.holders_of(self.catalog.owner), 0)
         if wanted.node is None:
             return found
-        return {wanted.node} if found is None else found & {wanted.node}
+        if found is None:
+            return {wanted.node: 0}
+        return {node: first for node, first in found.items() if node == wanted.node}
+
+    def _holders(self, file: FileView) -> dict[NodeId, int]:
+        """The nodes of a file, each with the first epoch that could ask for what it holds of it.
+
+        What comes in in one epoch is sealed in the next and asked for from the one after on.
+        """
+        epoch_at = self.index.parameters.epoch_at
+        pairs = zip(file.record.holders, file.since, strict=True)
+        return {node: epoch_at(since) + 2 for node, since in pairs}
 
     def _epochs(self, wanted: AuditFilter) -> tuple[int, int | None]:
         """The epochs that begin in the time that is meant."""
@@ -172,14 +191,6 @@ class History:
         epoch = parameters.epoch_at(time)
         return epoch if parameters.start_of(epoch) >= time else epoch + 1
 
-    def _held(self, file: FileView, audit: AuditView) -> bool:
-        """Whether the epoch could ask for what the node holds of the file.
-
-        What comes in in one epoch is sealed in the next and asked for from the one after on.
-        """
-        slot = file.record.holders.index(audit.node)
-        return self.index.parameters.epoch_at(file.since[slot]) + 2 <= audit.epoch
-
 
 def audit_id(view: AuditView) -> str:
     """The id of an audit: epoch and node."""
@@ -187,13 +198,9 @@ def audit_id(view: AuditView) -> str:
 
 
 def _parsed(id_: str) -> tuple[int, NodeId]:
-    epoch, mark, node = id_.partition("-")
-    try:
-        found = int(epoch), bytes.fromhex(node)
-    except ValueError:
-        found = 0, b""
-    if not mark or len(found[1]) != WIDTHS[NodeId]:
+    match = _ID.fullmatch(id_)
+    if match is None or int(match[1]) > LARGEST:
         raise InvalidRequestError(
             f"{id_[:80]!r} is no audit: ids look like 17-{'ab' * 2}..., epoch and node"
         )
-    return found[0], NodeId(found[1])  # type: ignore[arg-type]  # as wide as an address
+    return int(match[1]), NodeId(Address(bytes.fromhex(match[2])))

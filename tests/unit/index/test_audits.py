@@ -8,7 +8,7 @@ from xdb.core.rules.state import State
 from xdb.errors import InvalidRequestError
 from xdb.index import proofs
 from xdb.index.index import Index
-from xdb.index.views import HeartbeatDay, Loss
+from xdb.index.views import AuditCounts, HeartbeatDay, Loss
 from xdb.model.calls import Heartbeat, Move, Release, SetNodeState, Shrink, Surrender
 from xdb.model.events import HoldingRef
 from xdb.model.health import EpochVerdict, Verdict
@@ -244,10 +244,14 @@ async def test_audits_are_listed_newest_first_by_node_verdict_and_time(world):
 
     assert [epoch for epoch, _ in found()] == [2, 2, 1, 1, 0, 0]
     assert found(verdict=MISSED) == [(1, one.node)]
-    assert found({zero.node}) == [(2, zero.node), (1, zero.node), (0, zero.node)]
-    assert found({zero.node}, since=first + 1, until=first + 2) == [(1, zero.node)]
-    assert audits.count() == ({PROVED: 5, MISSED: 1}, True)
-    assert audits.count({one.node}, since=first + 1) == ({PROVED: 1, MISSED: 1}, True)
+    assert found({zero.node: 0}) == [(2, zero.node), (1, zero.node), (0, zero.node)]
+    assert found({zero.node: 0}, since=first + 1, until=first + 2) == [(1, zero.node)]
+    both = {zero.node: first + 2, one.node: first + 1}
+    assert set(found(both)) == {(2, zero.node), (2, one.node), (1, one.node)}
+    assert audits.count() == AuditCounts({PROVED: 5, MISSED: 1}, b"")
+    assert audits.count(both) == AuditCounts({PROVED: 2, MISSED: 1}, b"")
+    assert audits.count(verdict=MISSED) == AuditCounts({MISSED: 1}, b"")
+    assert audits.count({one.node: 0}, since=first + 1).by_verdict == {PROVED: 1, MISSED: 1}
 
 
 async def test_a_list_of_audits_goes_on_where_it_stopped(world):
@@ -336,7 +340,8 @@ async def test_heartbeats_are_counted_by_epoch_and_by_day(world):
     assert [day.start for day in days] == sorted({day.start for day in days}, reverse=True)
     assert days[-1].start <= start < days[-1].start + DAY
     whole = days[1]
-    assert whole == HeartbeatDay(whole.start, 24, DAY // world.parameters.heartbeat - 1)
+    possible = DAY // world.parameters.heartbeat
+    assert whole == HeartbeatDay(whole.start, 24, possible - 1, possible)
     assert audits.heartbeat_days(world.alice.address, world.now, 7) == []
 
 

@@ -1,6 +1,7 @@
 import pytest
 
 from xdb.errors import InvalidRequestError, NotFoundError
+from xdb.index.views import AuditCounts
 from xdb.model.calls import Surrender
 from xdb.model.health import Verdict
 from xdb.services.history import DAY, AuditFilter, History, audit_id
@@ -37,8 +38,8 @@ async def test_audits_of_nodes_that_hold_files_of_the_owner(world, history):
     node = view.record.holders[0]
     assert found(history, node=node) == [(3, node), (2, node)]
     assert found(history, verdict=Verdict.MISSED) == []
-    assert history.count(AuditFilter()) == ({Verdict.PROVED: 6}, True)
-    assert history.count(AuditFilter(verdict=Verdict.MISSED)) == ({Verdict.MISSED: 0}, True)
+    assert history.count(AuditFilter()) == AuditCounts({Verdict.PROVED: 6}, b"")
+    assert history.count(AuditFilter(verdict=Verdict.MISSED)) == AuditCounts({}, b"")
 
 
 async def test_times_mean_epochs_that_begin_in_them(world, history):
@@ -59,6 +60,11 @@ async def test_audits_of_a_file_begin_when_each_node_took_it_on(world, history):
         assert epoch >= first
         assert node in late.record.holders
     assert found(history, file=file)
+    counts = history.count(AuditFilter(file=file)).by_verdict
+    assert counts == {Verdict.PROVED: len(found(history, file=file))}
+    node = file.record.holders[0]
+    assert {each for _, each in found(history, file=file, node=node)} == {node}
+    assert found(history, file=file, node=world.net.owner.node) == []
     old = world.net.index.file(view.record.file)
     assert min(epoch for epoch, _ in found(history, file=old)) == 2
 
@@ -74,7 +80,20 @@ async def test_one_audit_by_its_id(world, history):
     assert open_.seed == world.net.index.audits.seed()
 
 
-@pytest.mark.parametrize("text", ["", "17", "x-ab", "1-abcd", "-" + "ab" * 20, "1-" + "zz" * 20])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "17",
+        "x-ab",
+        "1-abcd",
+        "-" + "ab" * 20,
+        "1-" + "zz" * 20,
+        f"{2**64}-" + "ab" * 20,
+        "-1-" + "ab" * 20,
+        "1_0-" + "ab" * 20,
+    ],
+)
 async def test_what_is_no_audit(history, text):
     with pytest.raises(InvalidRequestError, match="is no audit"):
         history.audit(text)
@@ -82,8 +101,9 @@ async def test_what_is_no_audit(history, text):
 
 async def test_an_audit_that_there_was_not(world, history):
     view = await uploaded(world)
-    with pytest.raises(NotFoundError, match="asked nothing"):
-        history.audit(f"0-{view.record.holders[0].hex()}")
+    for epoch in (0, 2**64 - 1):
+        with pytest.raises(NotFoundError, match="asked nothing"):
+            history.audit(f"{epoch}-{view.record.holders[0].hex()}")
 
 
 async def test_days_of_a_node(world, history):

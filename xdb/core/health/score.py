@@ -52,10 +52,14 @@ def expected_heartbeats(parameters: Parameters, registered: int, begin: int, end
 
     One less than there were intervals: the newest may be on its way.
     """
+    return max(0, possible_heartbeats(parameters, registered, begin, end) - 1)
+
+
+def possible_heartbeats(parameters: Parameters, registered: int, begin: int, end: int) -> int:
+    """Heartbeats in [begin, end) of a node that never misses one."""
     if not parameters.heartbeat:  # a chain without heartbeats
         return 0
-    intervals = (end - max(begin, registered)) // parameters.heartbeat
-    return max(0, intervals - 1)
+    return max(0, end - max(begin, registered)) // parameters.heartbeat
 
 
 def tally(verdicts: Iterable[EpochVerdict], first: int) -> Tally:
