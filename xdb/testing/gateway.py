@@ -32,6 +32,7 @@ from xdb.store.keystore import write_keystore
 from xdb.testing.entropy import SeededEntropy
 from xdb.testing.gateway_answers import Answers
 from xdb.testing.gateway_care import METHODS
+from xdb.testing.gateway_history import methods_of
 from xdb.testing.gateway_state import LIVE, Stored, World
 from xdb.testing.keys import NamedKey
 
@@ -238,6 +239,7 @@ _NODES = {
     "Info": ("NodeInfo", owner_pb2.NodeRef),
     "Status": ("Status", owner_pb2.OwnerStatusRequest),
     "Tasks": ("Tasks", owner_pb2.TasksOf),
+    **methods_of("xdb.v1.NodeService"),
 }
 
 

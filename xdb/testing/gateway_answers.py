@@ -13,6 +13,7 @@ from xdb.errors import (
 )
 from xdb.pb import owner_pb2, registry_pb2, tasks_pb2
 from xdb.testing.gateway_care import CareAnswers
+from xdb.testing.gateway_history import METHODS, HistoryAnswers
 from xdb.testing.gateway_state import EXPIRED, GONE, LIVE, RETENTION, SLICE, Stored, World
 from xdb.testing.keys import NamedKey
 
@@ -27,13 +28,16 @@ class Answers:
     page: int = 100  # entries of a page when nobody says how many
     tasks: dict[str, tasks_pb2.TasksReply] = field(default_factory=dict)  # owner, node, chain
     care: CareAnswers = field(init=False)
+    history: HistoryAnswers = field(init=False)
 
     def __post_init__(self) -> None:
-        """Health of the same world."""
-        self.care = CareAnswers(self.world)
+        """Health and history of the same world."""
+        self.care, self.history = CareAnswers(self.world), HistoryAnswers(self.world)
 
     def answer(self, method: str, request: Any) -> Any:  # noqa: ANN401  # messages
         """The answer to a request."""
+        if method in METHODS:
+            return self.history.answer(method, request)
         if self.care.knows(method):
             return self.care.answer(method, request)
         return getattr(self, f"_answer_{_snake(method)}")(request)

@@ -4,6 +4,7 @@ from typing import Any
 
 from xdb.errors import NotFoundError
 from xdb.pb import owner_pb2, registry_pb2
+from xdb.testing.gateway_history import methods_of
 from xdb.testing.gateway_state import World
 
 METHODS: dict[str, dict[str, tuple[str, Any]]] = {
@@ -15,10 +16,14 @@ METHODS: dict[str, dict[str, tuple[str, Any]]] = {
         "Events": ("HealthEvents", owner_pb2.HealthEventsRequest),
     },
     "xdb.v1.MigrationService": {
+        **methods_of("xdb.v1.MigrationService"),
         "Plan": ("Plan", owner_pb2.PlanRequest),
         "Run": ("RunMigration", owner_pb2.RunMigrationRequest),
     },
-    "xdb.v1.AuditService": {"Run": ("RunAudit", owner_pb2.RunAuditRequest)},
+    "xdb.v1.AuditService": {
+        **methods_of("xdb.v1.AuditService"),
+        "Run": ("RunAudit", owner_pb2.RunAuditRequest),
+    },
 }
 """Names of requests by service and method."""
 
