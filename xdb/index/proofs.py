@@ -91,6 +91,11 @@ def sealed(staging: Staging, event: BucketsSealed, at: Moment) -> None:
 
 def accepted(staging: Staging, event: ProofAccepted, at: Moment) -> None:
     """A node answered; what it admitted to have lost makes the epoch one it failed."""
+    seed = staging.load(SEED, Seed)
+    if seed is None or seed.epoch != event.epoch:
+        raise PoisonError(f"epoch {event.epoch} is proved and not open")
+    if staging.get(node_key(event.node)) is None:
+        raise PoisonError(f"there is no node {event.node.hex()}")
     verdict = Verdict.FAILED if event.lost else Verdict.PROVED
     _save(staging, event.node, event.epoch, AuditEntry(verdict, at.time, event.lost))
 
@@ -98,6 +103,8 @@ def accepted(staging: Staging, event: ProofAccepted, at: Moment) -> None:
 def revealed(staging: Staging, event: SeedRevealed, at: Moment) -> None:
     """An epoch begins to ask, the one that asked before is over."""
     before = staging.load(SEED, Seed)
+    if event.epoch != at.epoch or (before is not None and before.epoch >= event.epoch):
+        raise PoisonError(f"a seed of epoch {event.epoch} appears in epoch {at.epoch}")
     if before is not None:
         _close(staging, before.epoch, at)
     staging.save(SEED, Seed(event.epoch, event.seed, at.time))

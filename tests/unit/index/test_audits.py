@@ -10,9 +10,10 @@ from xdb.index import proofs
 from xdb.index.index import Index
 from xdb.index.views import AuditCounts, HeartbeatDay, Loss
 from xdb.model.calls import Heartbeat, Move, Release, SetNodeState, Shrink, Surrender
-from xdb.model.events import HoldingRef
+from xdb.model.events import HoldingRef, ProofAccepted, SeedRevealed
 from xdb.model.health import EpochVerdict, Verdict
 from xdb.model.registry import NodeState
+from xdb.ports.blockchain import BlockEvents
 from xdb.store.kv_memory import MemoryKeyValue
 from xdb.testing.audits import EPOCH, AuditWorld
 from xdb.testing.registry import DAY
@@ -373,3 +374,24 @@ async def test_a_rollback_takes_verdicts_back():
     await world.follow()
     assert world.index.rollbacks == 1
     assert world.index.audits.audit(node.node, asked) == before == replace(before, is_open=True)
+
+
+async def test_proofs_and_seeds_that_cannot_be_are_poison(world):
+    world.add("f")
+    world.next_epoch()
+    world.next_epoch()
+    await world.follow()
+    epoch, node, audits = world.epoch, world.nodes[0].node, world.index.audits
+    seed = audits.seed()
+    for event in (
+        ProofAccepted(node, epoch - 1, ()),
+        ProofAccepted(node, 2**64 - 1, ()),
+        ProofAccepted(world.alice.address, epoch, ()),
+        SeedRevealed(epoch, seed.seed),
+        SeedRevealed(epoch + 1, seed.seed),
+    ):
+        before, head = world.index.poisoned, world.index.head
+        await world.index.apply(BlockEvents(head.height + 1, head.time, (event,)))
+        assert world.index.poisoned == before + 1
+    assert audits.seed() == seed
+    assert audits.listed().items == ()
