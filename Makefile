@@ -36,6 +36,7 @@ generate: $(STAMP) ## proto/ -> xdb/pb/
 
 bench: $(STAMP) ## throughput, latency and memory beside the primitives' limits
 	$(BIN)/python bench/throughput.py
+	$(BIN)/python bench/audits.py
 
 nightly: $(STAMP) ## the long campaigns
 	XDB_LONG=1 $(BIN)/python -m pytest -n 2 -q

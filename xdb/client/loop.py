@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from threading import Thread
+from threading import Thread, current_thread
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -15,6 +15,7 @@ class Loop:
         self._runner = asyncio.Runner()
         self._loop = self._runner.get_loop()
         self._thread = Thread(target=self._loop.run_forever, name="xdb-client", daemon=True)
+        self._closing: set[asyncio.Task[None]] = set()
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -33,6 +34,18 @@ class Loop:
             while (item := self.run(_next(items, end))) is not end:
                 yield item  # type: ignore[misc]  # the end is no item
         finally:
+            self._finish(items)
+
+    def _finish(self, items: AsyncIterator[Any]) -> None:
+        """Closes the items.
+
+        The garbage collector may find a list that was dropped half read while it runs in the
+        loop's own thread: nobody may wait for the loop there.
+        """
+        if current_thread() is self._thread:
+            self._closing.add(closing := self._loop.create_task(_close(items)))
+            closing.add_done_callback(self._closing.discard)
+        elif self._loop.is_running():
             self.run(_close(items))
 
     def close(self) -> None:

@@ -1,7 +1,9 @@
 """The main job, shown with real processes: `make demo`.
 
-A chain, four storage nodes and an owner; a directory tree and a large file go up, one
-node is killed, everything comes back unchanged, and the network goes on without it.
+A chain, six storage nodes and an owner; a directory tree and a large file go up, and every
+node proves that it holds its part. Then one node loses its disk, one gets a bit flipped,
+one is killed. The network finds all three by itself, restores and moves what was lost, and
+in the end everything is proved again and comes back unchanged.
 """
 
 import json
@@ -11,25 +13,37 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
+from datetime import UTC, datetime
 from hashlib import file_digest
 from pathlib import Path
 from signal import SIG_IGN, SIGINT, SIGTERM, signal
+from time import sleep
 from typing import Any, NoReturn
 
 from xdb.errors import XdbError
+from xdb.model.ids import FileId
 from xdb.ports.clock import Clock
 from xdb.ports.entropy import Entropy
 from xdb.runtime.clock import SystemClock
 from xdb.runtime.entropy import SystemEntropy
 from xdb.testnet import network
-from xdb.testnet.create import create
+from xdb.testnet.create import Options, create
+from xdb.testnet.demo_watch import Watch, watching
 from xdb.testnet.network import ProcessStatus
 
-LARGE = 256 << 20
+LARGE = 128 << 20
 MIB = 1 << 20
 NAMESPACE = "demo"
 COPIES = 3
+OPTIONS = Options(nodes=6, epoch=15, heartbeat=3, unreachable=8, pace=2, scrub="8s")
+"""Everything at a pace to be watched: real networks have hours where this one has seconds."""
+LOOK_EVERY = 0.5
+"""Seconds between looks."""
+SETTLED_WITHIN = 150.0
+"""Seconds after which something that does not heal has failed to."""
+BEFORE_EPOCH = 2.5
+"""Seconds before the next epoch at which a disk is lost, so that it is the epoch that asks."""
 TREE = {
     "notes/todo.txt": b"tell somebody about it\n",
     "notes/empty": b"",
@@ -60,13 +74,16 @@ class Demo:
         self._make_files()
         self._upload()
         self._show_holders()
-        dead = self._lose_a_node()
+        self._prove()
+        self._break_and_mend()
         self._download()
-        self._upload_without(dead)
-        self._say(f"done: {COPIES} copies, one of four nodes dead, every byte came back")
+        self._say(
+            f"done: a disk lost, a bit flipped, a node dead; {COPIES} proved copies of "
+            "everything again, every byte came back, nothing was restarted"
+        )
 
     def _start(self) -> None:
-        create(self._net)
+        create(self._net, OPTIONS)
         seconds = self._timed(lambda: network.start(self._net))
         names = ", ".join(process.name for process in network.status(self._net))
         self._say(f"network up in {seconds:.1f} s: {names}")
@@ -99,12 +116,68 @@ class Demo:
                 f"  {process.name} at {process.address} holds {count} of {slots.total()} slots"
             )
 
-    def _lose_a_node(self) -> ProcessStatus:
-        holders = self._holders("large.bin")
-        dead = next(process for process in self._nodes() if process.address in holders)
-        network.kill(self._net, dead.name)
-        self._say(f"killed {dead.name} (SIGKILL), which holds a copy of the large file")
-        return dead
+    def _prove(self) -> None:
+        with self._watch() as watch:
+            seconds = self._timed(lambda: self._until(lambda: not watch.unproved(), "be proved"))
+            counts = watch.client.audits.count()
+        self._say(
+            f"every slot proved on the chain after {seconds:.0f} s: {counts.proved} proofs, "
+            f"{counts.failed} losses, {counts.missed} missed"
+        )
+
+    def _break_and_mend(self) -> None:
+        wiped, rotten, dead = self._victims()
+        with self._watch() as watch:
+            epoch, ends = watch.epoch()
+            asked = [node.node for node in watch.client.nodes.list() if node.holdings]
+            self._pause_until(ends.timestamp() - BEFORE_EPOCH)
+            network.wipe(self._net, wiped.name)
+            self._say(f"{wiped.name} gets an empty disk in place of its own")
+            self._until(
+                lambda: all(watch.has_proved(node, epoch + 1) for node in asked),
+                "answer the next epoch",
+            )
+            file = self._json("info", f"{NAMESPACE}/large.bin")["file"]
+            network.corrupt(self._net, rotten.name, FileId(bytes.fromhex(file)))
+            self._say(f"one bit of one replica of the large file flips on {rotten.name}")
+            network.kill(self._net, dead.name)
+            self._say(f"{dead.name} is killed (SIGKILL)")
+            suspects = {watch.node(process): process for process in (wiped, rotten, dead)}
+
+            def settled() -> bool:
+                watch.news(suspects)
+                return watch.lives_without(dead.address) and watch.is_whole()
+
+            seconds = self._timed(lambda: self._until(settled, "heal"))
+            watch.news(suspects)
+        self._say(f"healed after {seconds:.0f} s: all green, every slot held and proved anew")
+
+    def _victims(self) -> tuple[ProcessStatus, ProcessStatus, ProcessStatus]:
+        """Two holders of the large file and one that holds others; no file loses all copies."""
+        large = self._holders("large.bin")
+        holders = [process for process in self._nodes() if process.address in large]
+        files = self._json("ls", NAMESPACE)["files"]
+        slots = Counter(slot["address"] for file in files for slot in file["slots"])
+        others = [process for process in self._nodes() if process.address not in large]
+        dead = max(others, key=lambda process: slots[process.address])
+        return holders[0], holders[1], dead
+
+    def _until(self, done: Callable[[], bool], what: str) -> None:
+        """Looks again and again."""
+        end = self._clock.monotonic() + SETTLED_WITHIN
+        while not done():
+            if self._clock.monotonic() > end:
+                raise DemoError(f"the network does not {what} within {SETTLED_WITHIN:.0f} s")
+            sleep(LOOK_EVERY)
+
+    def _pause_until(self, moment: float) -> None:
+        while self._clock.wall() < moment:
+            sleep(min(LOOK_EVERY, max(0.01, moment - self._clock.wall())))
+
+    def _watch(self) -> AbstractContextManager[Watch]:
+        since = datetime.fromtimestamp(self._clock.wall(), UTC)
+        context = self._net / "context.toml"
+        return watching(context, NAMESPACE, self._nodes(), since, self._say)
 
     def _download(self) -> None:
         large, copy = self._files / "large.bin", self._back / "large.bin"
@@ -117,14 +190,6 @@ class Demo:
             self._xdb("download", f"{NAMESPACE}/tree/{name}", str(copy))
             _compare(self._files / "tree" / name, copy)
         self._say(f"downloaded the {len(TREE)} files of the directory, same SHA-256")
-
-    def _upload_without(self, dead: ProcessStatus) -> None:
-        path = self._files / "again.bin"
-        path.write_bytes(self._entropy.draw(8 * MIB))
-        self._xdb("upload", str(path), NAMESPACE)
-        if dead.address in self._holders(path.name):
-            raise DemoError(f"a new file names {dead.name}, which is dead, as a holder")
-        self._say("uploaded another file: it went to the nodes that live")
 
     def _holders(self, name: str) -> set[str]:
         return {slot["address"] for slot in self._json("info", f"{NAMESPACE}/{name}")["slots"]}
