@@ -19,6 +19,8 @@ from xdb.tasks.scrubber import ScrubberTask
 
 PROVER_LOOKS = 20
 """Looks for a new seed in every epoch, but not more than `LONGEST_LOOK` seconds apart."""
+PATIENCE = 4
+"""Part of an epoch that a prover waits for a disk that gives nothing."""
 SHORTEST_LOOK, LONGEST_LOOK = 0.5, 60.0
 
 
@@ -53,5 +55,5 @@ def _prover(
     registry: Registry,
     store: ReplicaStore,
 ) -> ProverTask:
-    answering = Answering(index, store, ports.compute)
+    answering = Answering(index, store, ports.compute, index.parameters.epoch // PATIENCE)
     return ProverTask(settings.node, ports.signer.address, index, registry, answering)

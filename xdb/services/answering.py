@@ -5,6 +5,7 @@ whole. What is not there, or not what the receipt named, is admitted to be lost.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from xdb.core import merkle, proving
@@ -18,6 +19,7 @@ from xdb.services.facts import Records
 from xdb.store.replicas import ReplicaStore
 
 Paths = tuple[tuple[Digest, ...], ...]
+_Group = tuple[Span, int, list[int]]  # a segment, one of its replicas, the questions about it
 
 
 @dataclass(slots=True)
@@ -36,37 +38,60 @@ class Answering:
     records: Records
     store: ReplicaStore
     compute: Compute
+    patience: int  # seconds of chain time in which a disk that gives nothing may come back
 
     async def answers(self, questions: Sequence[Question], effort: Effort) -> tuple[Answer, ...]:
         """One answer to each question, in order; a replica is read once for all its leaves."""
         found: dict[int, Answer] = {}
-        for span, replica, numbers in _by_replica(questions):
-            asked = [questions[number] for number in numbers]
-            answers = await self._of_replica(span, replica, asked, effort)
-            found |= zip(numbers, answers, strict=True)
+        doubtful = [
+            group
+            for group in _by_replica(questions)
+            if not await self._answer(group, questions, found, effort)
+        ]
+        for group in doubtful:
+            # An admission is final. What was written anew while it was read, or restored
+            # since, is held well.
+            if not await self._answer(group, questions, found, effort):
+                span, replica, numbers = group
+                await self._check_disk(ReplicaKey(span.file, span.slot, replica))
+                effort.lost.add(span.index)
+                found |= {n: Answer(questions[n].holes, None, span.index) for n in numbers}
         return tuple(
             found.get(number, Answer(question.holes, None, None))
             for number, question in enumerate(questions)
         )
 
+    async def _answer(
+        self,
+        group: _Group,
+        questions: Sequence[Question],
+        found: dict[int, Answer],
+        effort: Effort,
+    ) -> bool:
+        span, replica, numbers = group
+        asked = [questions[number] for number in numbers]
+        answers = await self._of_replica(span, replica, asked, effort)
+        if answers is not None:
+            found |= zip(numbers, answers, strict=True)
+        return answers is not None
+
     async def _of_replica(
         self, span: Span, replica: int, asked: Sequence[Question], effort: Effort
-    ) -> list[Answer]:
-        commitments = self._commitments(span)
-        data = None
-        if commitments is not None:
-            key = ReplicaKey(span.file, span.slot, replica)
-            data = await self._verified(key, commitments[replica], effort)
-        if data is None or commitments is None:
-            effort.lost.add(span.index)
-            return [Answer(question.holes, None, span.index) for question in asked]
+    ) -> list[Answer] | None:
+        """Answers to all questions about a replica; None when it is not what it should be."""
+        commitments, key = self._commitments(span), ReplicaKey(span.file, span.slot, replica)
+        if commitments is None:
+            return None
+        data = await self._verified(key, commitments[replica], effort)
+        if data is None:
+            return None
         size = self.store.leaf_size
         leaves = tuple(question.spot.leaf for question in asked if question.spot is not None)
         root, paths = await self.compute.in_process(paths_of, data, size, leaves)
         if root != commitments[replica].root:
-            await self.store.verify(ReplicaKey(span.file, span.slot, replica))
-            effort.lost.add(span.index)
-            return [Answer(question.holes, None, span.index) for question in asked]
+            with suppress(NotFoundError):  # it was removed meanwhile
+                await self.store.verify(key)
+            return None
         return [
             Answer(
                 question.holes,
@@ -75,6 +100,22 @@ class Answering:
             )
             for question, leaf, path in zip(asked, leaves, paths, strict=True)
         ]
+
+    async def _check_disk(self, key: ReplicaKey) -> None:
+        """Raises while the disk gives nothing at all, right or wrong, and that may pass."""
+        try:
+            await self.store.touch(key)
+        except OverloadedError:
+            raise
+        except UnavailableError as error:
+            now = self.records.head.time
+            entry = self.store.catalog.damage(key.file, key.slot, key.piece)
+            until = self.patience + (now if entry is None else entry.since)
+            if now < until:
+                raise UnavailableError(
+                    f"piece {key.piece} of slot {key.slot} of file {key.file.hex()} cannot be "
+                    f"read ({error}): check the disk; from chain time {until} on it is lost"
+                ) from error
 
     def _commitments(self, span: Span) -> list[Commitment] | None:
         """Those of all replicas of a slot; None unless they are what the receipt named."""
@@ -114,11 +155,9 @@ def paths_of(data: memoryview, leaf_size: int, leaves: tuple[int, ...]) -> tuple
     return merkle.root(hashes), tuple(merkle.path(hashes, leaf) for leaf in leaves)
 
 
-def _by_replica(
-    questions: Sequence[Question],
-) -> list[tuple[Span, int, list[int]]]:
+def _by_replica(questions: Sequence[Question]) -> list[_Group]:
     """The numbers of the questions about each replica, and its segment."""
-    found: dict[tuple[FileId, int, int, int], tuple[Span, int, list[int]]] = {}
+    found: dict[tuple[FileId, int, int, int], _Group] = {}
     for number, question in enumerate(questions):
         if question.span is None or question.spot is None:
             continue

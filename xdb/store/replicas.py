@@ -6,6 +6,7 @@ catalog was never acknowledged; what is there but not on disk is listed as damag
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from xdb.errors import (
@@ -158,6 +159,11 @@ class ReplicaStore:
         """Lists a replica as damaged until it is pushed again."""
         async with self._locks.alone((key.file, key.slot)):
             await self._mark(key, self._entry(key), reason)
+
+    async def touch(self, key: ReplicaKey) -> None:
+        """UnavailableError when the disk gives nothing: neither bytes, nor that there are none."""
+        with suppress(IntegrityError, NotFoundError):
+            await self._read(key, self._entry(key), 0, 1)
 
     async def _damage(self, key: ReplicaKey, entry: ReplicaEntry) -> str:
         header = self._header(key, entry)

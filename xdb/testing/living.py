@@ -86,7 +86,7 @@ class Living:
             signer=member.key.address,
             index=net.index,
             registry=net.chain.registry(member.key, net.entropy),
-            answering=Answering(net.index, member.custody.store, InlineCompute()),
+            answering=Answering(net.index, member.custody.store, InlineCompute(), EPOCH // 4),
         )
 
     async def begin_epoch(self, *, seed: bool = True) -> None:

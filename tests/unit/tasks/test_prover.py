@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +9,7 @@ from xdb.model.events import HoldingRef
 from xdb.model.health import Verdict
 from xdb.model.registry import NodeState
 from xdb.store.formats import REPLICA_BODY
+from xdb.testing.compute import InlineCompute
 from xdb.testing.keys import NamedKey
 from xdb.testing.living import EPOCH, living
 
@@ -219,3 +221,76 @@ async def test_proofs_count_whatever_the_machines_clock_says(world):
     world.net.chain.call(world.net.members[node].key.address, Heartbeat(node))
     await world.epochs(1)
     assert world.reports[node].draws == 16
+
+
+class Meanwhile(InlineCompute):
+    """Something happens while a replica that was read is hashed, once."""
+
+    def __init__(self, happens):
+        self.happens = happens
+
+    async def in_process(self, work, source, *args):
+        happens, self.happens = self.happens, None
+        if happens is not None:
+            await happens()
+        return await super().in_process(work, source, *args)
+
+
+async def test_what_is_restored_while_it_is_read_is_not_admitted_to_be_lost(world):
+    view = await world.bench.upload(b"x" * 200_000)
+    await world.epochs(2)
+    node = view.record.holders[1]
+    member = world.net.members[node]
+    good = {name: file.content for name, file in member.disk._names.items()}
+    spoil(world, node, flip)
+    await world.begin_epoch()
+
+    async def restored():
+        for path, content in good.items():
+            member.disk.rot(path, lambda _, content=content: content)
+
+    prover = world.prover(node)
+    answering = replace(prover.answering, compute=Meanwhile(restored))
+    report = await replace(prover, answering=answering).run_once()
+    assert (report.draws, report.lost) == (16, 0)
+    assert world.net.index.file(view.record.file).lost == ()
+
+
+async def test_a_disk_that_was_away_for_a_moment_has_lost_nothing(world):
+    view = await world.bench.upload(b"x" * 200_000)
+    await world.epochs(2)
+    node = view.record.holders[1]
+    disk = world.net.members[node].disk
+    store = world.net.members[node].custody.store
+    await world.begin_epoch()
+
+    def away(operation, path):
+        if operation == "read":
+            raise UnavailableError(f"{path}: Input/output error")
+
+    disk.step, before = away, disk.step
+    for _ in range(2):
+        with pytest.raises(UnavailableError, match="cannot be read"):
+            await world.prover(node).run_once()
+    assert list(store.catalog.damaged())  # and can be restored, if it stays so
+    disk.step = before
+    assert (await world.prover(node).run_once()).lost == 0
+    assert not list(store.catalog.damaged())
+
+
+async def test_what_cannot_be_read_for_long_is_admitted_in_time(world):
+    view = await world.bench.upload(b"x" * 200_000)
+    await world.epochs(2)
+    node = view.record.holders[1]
+    await world.begin_epoch()
+
+    def bad(operation, path):
+        if operation == "read":
+            raise UnavailableError(f"{path}: Input/output error")
+
+    world.net.members[node].disk.step = bad
+    with pytest.raises(UnavailableError, match="cannot be read"):
+        await world.prover(node).run_once()
+    world.net.chain.advance(EPOCH // 4)
+    await world.net.caught_up()
+    assert (await world.prover(node).run_once()).lost == 1
