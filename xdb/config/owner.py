@@ -11,6 +11,7 @@ from xdb.config.sections import (
     LogConfig,
     ProcessConfig,
     ServerConfig,
+    check_names,
 )
 from xdb.core.migration import MigrationConfig
 from xdb.core.slicing import DEFAULT_SLICE, is_slice_size
@@ -67,9 +68,7 @@ class OwnerTasksConfig:
 
     def __post_init__(self) -> None:
         """Only what exists can be switched off."""
-        for name in self.off:
-            if name not in OWNER_TASKS:
-                raise ConfigError(f"tasks.off names {name!r}: choose from {', '.join(OWNER_TASKS)}")
+        check_names(self.off, OWNER_TASKS)
 
 
 @dataclass(frozen=True, slots=True)

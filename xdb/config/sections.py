@@ -1,5 +1,6 @@
 """Sections that several roles have."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -84,3 +85,10 @@ class ProcessConfig:
     stop_within: Seconds = 10.0
     workers: int = 0  # processes for commitments; 0: one per processor
     threads: int = 8  # for hashing, encryption, files
+
+
+def check_names(off: Iterable[str], tasks: Collection[str]) -> None:
+    """ConfigError when something is switched off that does not exist."""
+    for name in off:
+        if name not in tasks:
+            raise ConfigError(f"tasks.off names {name!r}: choose from {', '.join(tasks)}")

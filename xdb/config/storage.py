@@ -11,6 +11,7 @@ from xdb.config.sections import (
     LogConfig,
     ProcessConfig,
     ServerConfig,
+    check_names,
 )
 from xdb.errors import ConfigError
 from xdb.model.ids import Address
@@ -65,6 +66,9 @@ class SpaceConfig:
         return frozenset(parse_identity(owner) for owner in self.owners)
 
 
+STORAGE_TASKS = ("heartbeat", "prover", "scrubber", "collector")
+
+
 @dataclass(frozen=True, slots=True)
 class TasksConfig:
     """How often the periodic tasks run.
@@ -73,6 +77,11 @@ class TasksConfig:
     """
 
     collector: Seconds = 600.0
+    off: tuple[str, ...] = ()  # tasks that run only by hand
+
+    def __post_init__(self) -> None:
+        """Only what exists can be switched off."""
+        check_names(self.off, STORAGE_TASKS)
 
 
 @dataclass(frozen=True, slots=True)

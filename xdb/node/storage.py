@@ -36,11 +36,13 @@ class StorageNode:
     probing: Probing
     enrolment: Enrolment
     tasks: tuple[Periodic[Any], ...]
+    off: frozenset[str] = frozenset()
 
     def start_tasks(self) -> None:
-        """Periodic work from now on."""
+        """Periodic work from now on, but for what is switched off."""
         for task in self.tasks:
-            self.ports.spawn.start(task.run(), name=task.name)
+            if task.name not in self.off:
+                self.ports.spawn.start(task.run(), name=task.name)
 
     async def sign_off(self) -> None:
         """Says on the chain that the node is offline. Whatever comes of it, it takes seconds."""
@@ -102,6 +104,7 @@ async def open_storage(ports: StoragePorts, settings: StorageSettings) -> Storag
         probing=Probing(custody, ports.compute),
         enrolment=_enrolment(ports, settings, following),
         tasks=storage_tasks(ports, settings, index, facts, store),
+        off=settings.off,
     )
     await _enrol(node, reached=reached)
     return node

@@ -46,3 +46,4 @@ class StorageSettings:
     collector: float  # seconds between cycles
     scrub: ScrubConfig
     version: str
+    off: frozenset[str] = frozenset()  # tasks that are not started

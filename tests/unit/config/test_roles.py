@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from xdb.config.owner import OwnerConfig
+from xdb.config.owner import OWNER_TASKS, OwnerConfig, OwnerTasksConfig
 from xdb.config.roles import ROLES, kind_of
 from xdb.config.source import load
-from xdb.config.storage import SpaceConfig, StorageConfig
+from xdb.config.storage import STORAGE_TASKS, SpaceConfig, StorageConfig, TasksConfig
 from xdb.config.table import leaves
 from xdb.errors import ConfigError
 
@@ -101,3 +101,12 @@ def test_slice_size_is_checked():
 def test_unknown_role():
     with pytest.raises(ConfigError, match="there is no role"):
         kind_of("keeper")
+
+
+@pytest.mark.parametrize(
+    ("config", "names"), [(TasksConfig, STORAGE_TASKS), (OwnerTasksConfig, OWNER_TASKS)]
+)
+def test_only_tasks_that_there_are_can_be_switched_off(config, names):
+    assert config(off=names).off == names
+    with pytest.raises(ConfigError, match=f"'nonsense': choose from {', '.join(names)}"):
+        config(off=("nonsense",))

@@ -1,7 +1,10 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from xdb.config.owner import OWNER_TASKS
+from xdb.config.storage import STORAGE_TASKS
 from xdb.core.merkle import replica_root
 from xdb.errors import ConfigError, UnavailableError
 from xdb.model.calls import SetNodeState
@@ -180,3 +183,20 @@ async def test_scrubber_of_a_node_finds_what_its_disk_lost(world, place):
     assert (await scrubber.run_once()).damaged == 1
     (damage,) = node.store.catalog.damaged()
     assert (damage.key, damage.since) == (key(ref()), world.chain.time)
+
+
+async def test_what_is_switched_off_runs_by_hand_only(world):
+    node = replace(await world.storage("a"), off=frozenset({"prover", "scrubber"}))
+    node.start_tasks()
+    await world.clock.advance(3600)
+    runs = {task.name: task.status.runs for task in node.tasks}
+    assert runs["heartbeat"]
+    assert runs["collector"]
+    assert (runs["prover"], runs["scrubber"]) == (0, 0)
+
+
+async def test_the_tasks_are_those_that_can_be_switched_off(world):
+    node = await world.storage("a")
+    assert tuple(task.name for task in node.tasks) == STORAGE_TASKS
+    owner = await world.owner()
+    assert tuple(task.name for task in owner.tasks) == OWNER_TASKS

@@ -171,6 +171,7 @@ def _settings(prepared: Prepared, certificate: Certificate) -> StorageSettings:
         ),
         admission=admission(space.allowed, host),
         collector=config.tasks.collector,
+        off=frozenset(config.tasks.off),
         scrub=config.scrub,
         version=__version__,
     )
