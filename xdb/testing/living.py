@@ -9,19 +9,13 @@ from xdb.model.calls import RevealSeed
 from xdb.model.ids import NodeId
 from xdb.model.registry import Parameters
 from xdb.model.storage import ReplicaKey
-from xdb.runtime.logging import logger
 from xdb.services.answering import Answering
-from xdb.services.auditing import Auditing
-from xdb.services.health.book import HealthBook
 from xdb.services.observations import Observations
-from xdb.services.repair.planning import Planner
 from xdb.services.surrender import Surrendering
-from xdb.store.kv_memory import MemoryKeyValue
-from xdb.tasks.auditor import AuditorTask
-from xdb.tasks.health import HealthTask
-from xdb.tasks.migrator import MigratorReport, MigratorTask
+from xdb.tasks.migrator import MigratorReport
 from xdb.tasks.prover import ProverReport, ProverTask
 from xdb.testing.audits import preimage
+from xdb.testing.care import Care
 from xdb.testing.compute import InlineCompute
 from xdb.testing.network import START, Network, network
 from xdb.testing.owner import OwnerBench
@@ -33,13 +27,12 @@ EPOCH = 3600
 class Living:
     """The network, its owner's services and tasks, and what provers reported last.
 
-    What the owner has seen is kept in `kv`; `restart_owner` takes it up again.
+    What the owner has seen is kept beside its journal; `restart_owner` takes it up again.
     """
 
     net: Network
     bench: OwnerBench
     config: MigrationConfig = field(default_factory=lambda: MigrationConfig(grace=0.0))
-    kv: MemoryKeyValue = field(default_factory=MemoryKeyValue)
     reports: dict[NodeId, ProverReport] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -48,22 +41,12 @@ class Living:
 
     def restart_owner(self) -> None:
         """The owner's tasks anew, with what was kept."""
-        net, owner, log = self.net, self.net.owner.address, logger("living")
-        survey = self.bench.survey
-        self.observations, self.book = Observations(self.kv), HealthBook(self.kv)
-        survey.probed = self.observations
-        peers = self.bench.peers or net.peers()
-        self.auditing = Auditing(
-            owner, net.index, peers, self.observations, net.clock, net.entropy, leaves=4
-        )
-        self.auditor = AuditorTask(owner, net.index, self.auditing, survey, log)
-        self.health = HealthTask(owner, net.index, self.observations, self.book, net.clock, log)
-        self.planner = Planner(
-            owner, net.index, self.observations, self.book, survey, net.clock, self.config
-        )
-        self.migrator = MigratorTask(
-            self.planner, self.bench.repairer, self.observations, survey, log
-        )
+        bench = self.bench
+        bench.observations = self.observations = Observations(bench.journal_kv)
+        bench.survey.probed = self.observations
+        tasks = Care(bench, self.config)
+        self.book, self.planner = tasks.book, tasks.migrator.planner
+        self.auditor, self.health, self.migrator = tasks.auditor, tasks.health, tasks.migrator
 
     async def care(self) -> MigratorReport:
         """One cycle of the owner's tasks."""

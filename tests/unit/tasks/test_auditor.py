@@ -158,14 +158,14 @@ async def test_damage_of_a_slot_that_was_given_up_is_forgotten(world):
 
 async def test_only_own_slots_are_asked_for(world):
     await uploaded(world)
-    world.auditing = replace(world.auditing, owner=NamedKey("somebody else").address)
+    others = replace(world.auditor.auditing, owner=NamedKey("somebody else").address)
     asked = []
 
     def fault(call, node):
         asked.append((call, node))
 
     world.net.fault = fault
-    await replace(world.auditor, auditing=world.auditing).run_once()
+    await replace(world.auditor, auditing=others).run_once()
     assert not any(call == "leaf" for call, _ in asked)
     assert sum(call == "status" for call, _ in asked) == 4
 
