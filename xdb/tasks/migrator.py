@@ -13,6 +13,9 @@ from xdb.services.repair.job import Outcome
 from xdb.services.repair.planning import Planner
 from xdb.services.repair.repairer import Repairer
 
+LONGEST_PUT_OFF = 64
+"""Cycles."""
+
 
 class SlotDamage(Protocol):
     """What of a slot is damaged."""
@@ -54,6 +57,38 @@ class MigratorReport:
     problems: tuple[str, ...] = ()
 
 
+@dataclass(slots=True)
+class Failures:
+    """Files for which steps failed. Each is put off for a while, longer each time.
+
+    Else as many as fit into one cycle would keep all others waiting, again and again.
+    """
+
+    cycle: int = 0
+    _files: dict[FileId, tuple[int, int]] = field(default_factory=dict)  # times, until which cycle
+
+    def next_cycle(self) -> set[FileId]:
+        """The files that are put off in the cycle that begins."""
+        self.cycle += 1
+        kept = {
+            file: (times, until)
+            for file, (times, until) in self._files.items()
+            if until + LONGEST_PUT_OFF >= self.cycle  # what is older was helped by others, or ended
+        }
+        self._files = kept
+        return {file for file, (_, until) in kept.items() if until >= self.cycle}
+
+    def failed(self, file: FileId) -> None:
+        """A step for a file failed."""
+        times = self._files.get(file, (0, 0))[0] + 1
+        pause = min(LONGEST_PUT_OFF, 2 ** min(times - 1, 10))
+        self._files[file] = times, self.cycle + pause
+
+    def succeeded(self, file: FileId) -> None:
+        """One did not."""
+        self._files.pop(file, None)
+
+
 @dataclass(frozen=True, slots=True)
 class MigratorTask:
     """Of one owner. Steps are taken one after the other, the most urgent first.
@@ -67,6 +102,7 @@ class MigratorTask:
     survey: NodeSurvey
     log: Log
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    failures: Failures = field(default_factory=Failures)
 
     async def run_once(self) -> MigratorReport:
         """One plan, carried out as far as it can be."""
@@ -74,13 +110,14 @@ class MigratorTask:
             return await self._cycle()
 
     async def _cycle(self) -> MigratorReport:
-        plan = await self.planner.plan()
+        plan = await self.planner.plan(self.failures.next_cycle())
         tally = _Tally()
         for step in plan.steps:
             try:
                 await self._take(step, tally)
             except XdbError as error:
                 self.survey.forget(step.target)
+                self.failures.failed(step.file)
                 tally.problems.append(f"{describe(step)}: {error}")
                 self.log.warning("migration.failed", step=describe(step), reason=str(error))
         return tally.report(len(plan.deferred))
@@ -95,6 +132,7 @@ class MigratorTask:
             tally.out_of_date += 1
             return
         tally.count(step.action)
+        self.failures.succeeded(step.file)
         # whatever was done, the replicas that were damaged are not those of the slot any more
         await self.damages.restored(step.file, step.slot)
         self.log.info(

@@ -9,6 +9,7 @@ from xdb.model.health import Colour, Kind, Subject
 from xdb.model.registry import Coding, NodeState, Redundancy
 from xdb.model.storage import ReplicaKey
 from xdb.services.observations import SlotDamage
+from xdb.services.repair import planning
 from xdb.store.formats import REPLICA_BODY
 from xdb.testing.living import living
 from xdb.testing.repair import problems
@@ -247,3 +248,37 @@ async def test_damage_does_not_go_with_a_slot_that_moves(world):
     assert report.moved == 1
     assert world.observations.damage(view.record.file, 2) is None
     await whole(world, view)
+
+
+async def test_files_that_cannot_be_helped_do_not_keep_others_waiting(world):
+    """A plan as full of them as a cycle allows would be the same again in the next."""
+    views = [await uploaded(world, name) for name in ("first", "second", "third")]
+    for view in views:
+        await given_up(world, view, 1)
+    world.config = MigrationConfig(grace=0.0, steps_per_cycle=1)
+    world.restart_owner()
+    hopeless = {step.file for step in (await world.planner.plan()).steps}
+
+    class Stubborn:
+        async def carry_out(self, step, pieces):
+            if step.file in hopeless:
+                raise UnavailableError("never")
+            return await world.bench.repairer.carry_out(step, pieces)
+
+    task = replace(world.migrator, repairer=Stubborn())
+    reports = [await world.bench.run(task.run_once()) for _ in range(6)]
+    assert sum(report.moved for report in reports) == 2
+    assert sum(len(report.problems) for report in reports) >= 2  # it was tried again
+
+
+async def test_the_most_endangered_file_comes_first_however_many_are_in_need(world, monkeypatch):
+    monkeypatch.setattr(planning, "MOST_FILES", 2)
+    monkeypatch.setattr(planning, "PAGE", 1)
+    old = await uploaded(world, "old")
+    new = [await uploaded(world, f"new{number}") for number in range(5)]
+    for view in (old, *new):
+        await given_up(world, view, 1)
+    await given_up(world, old, 2)
+    plan = await world.planner.plan()
+    assert plan.steps[0].file == old.record.file
+    assert len({step.file for step in plan.steps}) == 2

@@ -49,6 +49,7 @@ class PlanFile:
     health: FileHealth
     version: int
     is_live: bool = True  # in retention it is kept up, but not extended
+    put_off: bool = False  # steps for it failed lately: the others have their turn first
 
 
 class Action(IntEnum):

@@ -33,12 +33,12 @@ class Needs:
     deferred: tuple[Deferred, ...]
 
     @property
-    def order(self) -> tuple[int, bool, int, bytes]:
-        """Most endangered first; then what is broken; then the oldest."""
+    def order(self) -> tuple[bool, int, bool, int, bytes]:
+        """Most endangered first, but for what was put off; then what is broken; then the oldest."""
         health = self.file.health
         oldest = min((need.since for need in self.needs), default=0)
         calm = not any(need.is_urgent for need in self.needs)
-        return health.spare, calm, oldest, health.file
+        return self.file.put_off, health.spare, calm, oldest, health.file
 
 
 @dataclass(frozen=True, slots=True)
