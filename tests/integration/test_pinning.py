@@ -2,6 +2,7 @@ import asyncio
 import ssl
 from dataclasses import replace
 
+import grpc
 import pytest
 
 from xdb.errors import AuthError, UnavailableError
@@ -63,13 +64,34 @@ async def test_a_certificate_no_longer_recorded_is_not_trusted_any_more(custody,
             await alice.peer(at(node, OTHER)).status()
 
 
-async def test_a_node_that_changes_its_certificate_is_found_again(custody, alice):
+async def test_a_node_that_changes_its_certificate_is_found_by_the_next_call(custody, alice):
     first, second = make_certificate(), make_certificate()
     async with served(custody, certificate=first) as node:
+        assert await alice.peer(node).status()
+        kept = the_channel(alice)
         announced = at(node, first.fingerprint, second.fingerprint)
         assert await alice.peer(announced).status()
+        assert the_channel(alice) is kept
+    await lost(kept)
     async with served(custody, certificate=second, listen=node.endpoint.address):
-        await until_reached(alice.peer(announced))
+        assert await alice.peer(announced).status()
+        kept = the_channel(alice)
+        assert await alice.peer(at(node, second.fingerprint)).status()
+        assert the_channel(alice) is kept
+        with pytest.raises(AuthError):
+            await alice.peer(node).status()
+
+
+def the_channel(peers):
+    (connection,) = peers.connections._open.values()
+    return connection.channel
+
+
+async def lost(channel):
+    """Returns when the caller's side knows that the server is gone."""
+    async with asyncio.timeout(10):
+        while (state := channel.get_state()) is grpc.ChannelConnectivity.READY:
+            await channel.wait_for_state_change(state)
 
 
 async def test_a_node_that_starts_again_is_found_again(custody, alice):
@@ -82,14 +104,6 @@ async def test_a_node_that_starts_again_is_found_again(custody, alice):
         await alice.peer(node).status()
     async with served(custody, certificate=certificate, listen=node.endpoint.address):
         assert await alice.peer(node).status()
-
-
-async def until_reached(peer):
-    """The first call may still run into the old connection."""
-    try:
-        await peer.status()
-    except UnavailableError:
-        await peer.status()
 
 
 async def test_a_server_with_anothers_certificate_but_not_its_key(custody, alice):

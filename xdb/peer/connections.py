@@ -14,6 +14,11 @@ from xdb.peer.config import PeerConfig
 from xdb.peer.failures import is_lost
 from xdb.peer.pinning import accepts, check_certificate, fetch_certificate, open_channel
 
+_LOST = (
+    grpc.ChannelConnectivity.IDLE,  # the server closed it
+    grpc.ChannelConnectivity.TRANSIENT_FAILURE,
+)
+
 
 @dataclass(slots=True, eq=False)
 class _Connection:
@@ -22,13 +27,14 @@ class _Connection:
     channel: grpc.aio.Channel
     certificate: Digest
     users: int = 0
+    proven: bool = False  # a call on it has come through
     retired: bool = False
 
 
 class Connections:
     """One connection for each address, as long as its certificate is the recorded one.
 
-    After a failure the next call looks at the certificate again and connects anew. A
+    After a failure or a loss the next call looks at the certificate again and connects anew. A
     connection given up closes when the last call on it has ended.
     """
 
@@ -46,6 +52,7 @@ class Connections:
         connection.users += 1
         try:
             yield connection.channel
+            connection.proven = True
         except grpc.aio.AioRpcError as error:
             if is_lost(error):
                 self._retire(endpoint.address, connection)
@@ -70,7 +77,7 @@ class Connections:
             if self._closed:
                 raise UnavailableError(f"{whom} is not called: this process is stopping")
             found = self._open.get(endpoint.address)
-            if found is not None and accepts(endpoint, found.certificate):
+            if found is not None and _is_good(found, endpoint):
                 return found
             opening = self._opening.get(endpoint)
             if opening is None:
@@ -108,6 +115,16 @@ class Connections:
         connection.retired = True
         if self._open.get(address) is connection:
             del self._open[address]
+
+
+def _is_good(connection: _Connection, endpoint: Endpoint) -> bool:
+    """Whether it leads to the recorded certificate.
+
+    One that was lost without a call on it is not: grpc would connect again by itself, but
+    knows the old certificate only, and the server may have come back with the next one.
+    """
+    lost = connection.proven and connection.channel.get_state() in _LOST
+    return not lost and accepts(endpoint, connection.certificate)
 
 
 async def _close_unused(connection: _Connection) -> None:
