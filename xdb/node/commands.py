@@ -21,9 +21,12 @@ def carry_out(options: argparse.Namespace) -> None:
     if options.role == "genesis":
         _found(options)
         return
-    role = "storage" if options.role == "run" else options.role
+    role = "storage" if options.role in {"run", "certificate"} else options.role
     config: Any = load(kind_of(role), options.config, os.environ)
     _set_up_logs(config.log)
+    if options.role == "certificate":
+        _replace_certificate(config, options)
+        return
     daemon = _daemon(role)
     prepared = daemon.prepare(config)
     if options.role == "run":
@@ -70,6 +73,26 @@ def _beacon(options: argparse.Namespace) -> KeyConfig | None:
     if keystore is None or password_file is None:
         raise ConfigError("a beacon needs --beacon and --beacon-password-file: give both")
     return KeyConfig(keystore, password_file)
+
+
+def _replace_certificate(config: Any, options: argparse.Namespace) -> None:  # noqa: ANN401  # storage's
+    from xdb.node.rotation import prepare, switch  # noqa: PLC0415  # once in years
+
+    if options.switch:
+        shown = asyncio.run(switch(config))
+        _say(f"certificate {shown.hex()} is in place: start the node, which records it as present")
+        return
+    done = asyncio.run(prepare(config))
+    how = "is announced" if done.sent else "was announced already"
+    _say(f"{done.path}: the next certificate, {done.certificate.hex()}, {how}")
+    _say(
+        "what to do next: stop the node, xdb-node certificate --switch --config "
+        f"{options.config}, start the node"
+    )
+    _say(
+        "whoever names this node in chain.servers has to correct it then: "
+        f"{config.server.address}#{done.certificate.hex()}"
+    )
 
 
 def _promote(prepared: Any, options: argparse.Namespace) -> None:  # noqa: ANN401  # chain's

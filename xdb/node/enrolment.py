@@ -7,6 +7,7 @@ from xdb.errors import ConfigError
 from xdb.model.calls import Call, RegisterNode, SetNodeState, UpdateNode
 from xdb.model.ids import Address, NodeId
 from xdb.model.registry import Endpoint, NodeRecord, NodeState
+from xdb.peer.pinning import accepts
 from xdb.ports.blockchain import Registry
 
 T = TypeVar("T")
@@ -123,12 +124,17 @@ class Enrolment:
                 f"node {node} is registered with signer {record.signer.hex()}, the keystore holds "
                 f"{self.profile.signer.hex()}: use that key, or add [identity] to replace it"
             )
-        if record.endpoint != self.profile.endpoint:
+        if not _is_found(record.endpoint, self.profile.endpoint):
             raise ConfigError(
                 f"node {node} is registered at {record.endpoint.address} with certificate "
                 f"{record.endpoint.certificate.hex()}, this is {self.profile.endpoint.address} "
                 f"with {self.profile.endpoint.certificate.hex()}: add [identity] to update it"
             )
+
+
+def _is_found(recorded: Endpoint, actual: Endpoint) -> bool:
+    """Whether callers reach the node, who accept a next certificate as they do the present one."""
+    return recorded.address == actual.address and accepts(recorded, actual.certificate)
 
 
 def _changed(wanted: T, recorded: T) -> T | None:

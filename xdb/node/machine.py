@@ -11,7 +11,7 @@ from xdb.config.sections import KeyConfig, KeyValueKind, ProcessConfig, ServerCo
 from xdb.model.ids import Address, Deployment
 from xdb.model.registry import Endpoint
 from xdb.node.claim import Owner, claimed
-from xdb.peer.certificates import Certificate, open_certificate
+from xdb.peer.certificates import Certificate, open_certificate, read_certificate
 from xdb.peer.config import PeerConfig
 from xdb.peer.connections import Connections
 from xdb.ports.kv import KeyValue
@@ -28,7 +28,7 @@ from xdb.store.keystore import LocalKey, read_keystore
 from xdb.store.kv import open_kv
 from xdb.store.password import read_password
 
-CERTIFICATE = "certificate.pem"
+CERTIFICATE, NEXT_CERTIFICATE = "certificate.pem", "certificate.next.pem"
 CHAIN, VIEWS, CATALOG, JOURNAL, STORE = "chain", "views", "catalog", "journal", "store"
 """What a data directory has in it, by role."""
 
@@ -67,6 +67,11 @@ class Machine:
     def certificate(self) -> Certificate:
         """The transport certificate, made at the first start."""
         return open_certificate(self.data / CERTIFICATE)
+
+    def next_certificate(self) -> Certificate | None:
+        """The one that will replace it, when its operator prepared one."""
+        path = self.data / NEXT_CERTIFICATE
+        return read_certificate(path) if path.exists() else None
 
     def server_settings(
         self, server: ServerConfig, limits: Limits, certificate: Certificate
@@ -112,6 +117,9 @@ def open_key(config: KeyConfig) -> LocalKey:
     return LocalKey(read_keystore(config.keystore, read_password(config.password_file)))
 
 
-def endpoint_of(server: ServerConfig, certificate: Certificate) -> Endpoint:
-    """What others need in order to reach this node."""
-    return Endpoint(server.address, certificate.fingerprint)
+def endpoint_of(
+    server: ServerConfig, certificate: Certificate, following: Certificate | None = None
+) -> Endpoint:
+    """What others need in order to reach this node, now and when `following` is its certificate."""
+    after = None if following is None else following.fingerprint
+    return Endpoint(server.address, certificate.fingerprint, after)

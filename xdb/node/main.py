@@ -77,6 +77,9 @@ def _parser() -> argparse.ArgumentParser:
         "--once", required=True, metavar="TASK", help="heartbeat, collector or scrubber"
     )
     _add_config(once)
+    _add_certificate(
+        roles.add_parser("certificate", help="replaces the certificate of a storage node")
+    )
     _add_founding(roles.add_parser("genesis", help="writes the genesis of a new embedded chain"))
     return parser
 
@@ -85,6 +88,21 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", required=True, type=Path, metavar="FILE", help="TOML; samples in configs/"
     )
+
+
+def _add_certificate(parser: argparse.ArgumentParser) -> None:
+    step = parser.add_mutually_exclusive_group(required=True)
+    step.add_argument(
+        "--prepare",
+        action="store_true",
+        help="make the next certificate and announce it on the chain; the node may run",
+    )
+    step.add_argument(
+        "--switch",
+        action="store_true",
+        help="make the announced certificate the present one; the node must be stopped",
+    )
+    _add_config(parser)
 
 
 def _add_founding(parser: argparse.ArgumentParser) -> None:

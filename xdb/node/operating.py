@@ -20,12 +20,14 @@ from xdb.model.ids import NodeId
 from xdb.model.refusal import Refusal
 from xdb.model.registry import NodeRecord, NodeState, Parameters
 from xdb.node.identity import identity_of
+from xdb.node.machine import open_key
 from xdb.peer.chain import GrpcChainPeers
 from xdb.peer.connections import Connections
 from xdb.ports.blockchain import Inclusion
 from xdb.ports.peer import RemoteNode
 from xdb.runtime.clock import SystemClock
 from xdb.runtime.entropy import SystemEntropy
+from xdb.store.keystore import LocalKey
 
 
 class Action(Enum):
@@ -57,16 +59,20 @@ class Change:
     may_leave: datetime | None  # from when it may leave, holdings or not; None: it did not resign
 
 
-class Desk(Protocol):
-    """Where calls are handed in and records looked up: `RemoteRegistry` is one."""
+class Roster(Protocol):
+    """Where records are looked up."""
+
+    async def node(self, node: NodeId) -> RemoteNode:
+        """A node's record as it is now."""
+        ...
+
+
+class Desk(Roster, Protocol):
+    """Where calls are handed in, too: `RemoteRegistry` is one."""
 
     @property
     def parameters(self) -> Parameters:
         """Fixed at deployment."""
-        ...
-
-    async def node(self, node: NodeId) -> RemoteNode:
-        """A node's record as it is now."""
         ...
 
     async def submit(self, call: Call) -> Inclusion:
@@ -83,31 +89,51 @@ async def operate(config: StorageConfig, action: Action) -> Change:
 @asynccontextmanager
 async def desk_of(config: StorageConfig) -> AsyncIterator[tuple[NodeId, RemoteRegistry]]:
     """The node's id, and the chain for it; ConfigError when the key of the id is not here."""
-    genesis = load_genesis(config.chain.genesis)
     node, identity = identity_of(config)
     if identity is None:
         raise ConfigError(
             f"the key of node {node.hex()} is not named in this configuration: add [identity] "
             "with its keystore, or run this where that is"
         )
+    async with _registry(config, identity) as registry:
+        yield node, registry
+
+
+@asynccontextmanager
+async def roster_of(config: StorageConfig) -> AsyncIterator[tuple[NodeId, Roster]]:
+    """The node's id, and the chain to look at; the key of the id may be elsewhere."""
+    node, _ = identity_of(config)
+    async with _registry(config, open_key(config.signer)) as registry:
+        yield node, registry
+
+
+async def recorded(roster: Roster, node: NodeId) -> NodeRecord:
+    """A node's record; NotFoundError when there is none."""
+    record = (await roster.node(node)).record
+    if record is None:
+        raise NotFoundError(
+            f"node {node.hex()} is not registered on this chain: start it once, that registers it"
+        )
+    return record
+
+
+@asynccontextmanager
+async def _registry(config: StorageConfig, key: LocalKey) -> AsyncIterator[RemoteRegistry]:
+    genesis = load_genesis(config.chain.genesis)
     connections = Connections(config.peers)
     try:
         found = GrpcChainPeers(connections)
         peers = [found.peer(endpoint) for endpoint in config.chain.endpoints]
         submit = config.chain.submit
         entropy = SystemEntropy()
-        yield node, RemoteRegistry(genesis, peers, identity, SystemClock(), entropy, submit)
+        yield RemoteRegistry(genesis, peers, key, SystemClock(), entropy, submit)
     finally:
         await connections.close()
 
 
 async def change(desk: Desk, node: NodeId, action: Action) -> Change:
     """The same over a chain that is already reached. Safe to repeat."""
-    record = (await desk.node(node)).record
-    if record is None:
-        raise NotFoundError(
-            f"node {node.hex()} is not registered on this chain: start it once, that registers it"
-        )
+    record = await recorded(desk, node)
     notice = desk.parameters.notice
     if _is_done(record, action):
         return _change(record, record, notice, changed=False)

@@ -83,8 +83,13 @@ def write_certificate(path: Path, certificate: Certificate) -> None:
         file.write(certificate.private_key + certificate.certificate)
         file.flush()
         os.fsync(file.fileno())
-    draft.rename(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    rename_certificate(draft, path)
+
+
+def rename_certificate(path: Path, target: Path) -> None:
+    """Puts the file at `path` in the place of `target`: durable on return, or as before."""
+    path.rename(target)
+    directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(directory)
     finally:

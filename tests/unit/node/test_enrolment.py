@@ -70,6 +70,7 @@ def test_true_record_needs_nothing():
         ("signer", b"t" * 20),
         ("endpoint", Endpoint("10.0.0.1:7400", b"c" * 32)),
         ("endpoint", Endpoint("127.0.0.1:7400", b"d" * 32)),
+        ("endpoint", Endpoint("127.0.0.1:7400", b"c" * 32, b"d" * 32)),
         ("operator", "another"),
         ("zone", "another"),
         ("capacity", 2000),
@@ -83,6 +84,12 @@ def test_only_what_changed_is_updated(field, value):
 def test_text_taken_away_is_updated():
     profile = dataclasses.replace(PROFILE, zone="")
     assert needed_calls(RECORD, profile) == (UpdateNode(zone=""),)
+
+
+def test_after_a_switch_the_next_certificate_is_the_present_one():
+    announced = Endpoint("127.0.0.1:7400", b"b" * 32, b"c" * 32)
+    record = dataclasses.replace(RECORD, endpoint=announced)
+    assert needed_calls(record, PROFILE) == (UpdateNode(endpoint=ENDPOINT),)
 
 
 def test_offline_node_comes_back():
@@ -117,6 +124,10 @@ async def test_node_that_left_is_told():
             dataclasses.replace(RECORD, endpoint=Endpoint("10.0.0.1:1", b"c" * 32)),
             "is registered at 10.0.0.1:1",
         ),
+        (
+            dataclasses.replace(RECORD, endpoint=Endpoint(ENDPOINT.address, b"b" * 32)),
+            "with certificate 6262",
+        ),
     ],
 )
 async def test_without_identity_a_false_record_is_an_error(record, expected):
@@ -126,4 +137,16 @@ async def test_without_identity_a_false_record_is_an_error(record, expected):
 
 async def test_without_identity_lesser_differences_are_borne():
     record = dataclasses.replace(RECORD, capacity=5, zone="other")
+    assert await enrolment(record, None).run_once() == ()
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        Endpoint(ENDPOINT.address, b"c" * 32, b"d" * 32),
+        Endpoint(ENDPOINT.address, b"b" * 32, b"c" * 32),
+    ],
+)
+async def test_without_identity_either_recorded_certificate_will_do(endpoint):
+    record = dataclasses.replace(RECORD, endpoint=endpoint)
     assert await enrolment(record, None).run_once() == ()

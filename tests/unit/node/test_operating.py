@@ -1,18 +1,15 @@
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
 
 from xdb.config.sections import ChainAccess, KeyConfig, ServerConfig
 from xdb.config.storage import NodeConfig, SpaceConfig, StorageConfig
-from xdb.core.rules.state import State
 from xdb.errors import ConfigError, NotFoundError, RefusedCallError
 from xdb.model.calls import Resign, SetNodeState
 from xdb.model.refusal import Refusal
 from xdb.model.registry import NodeState
 from xdb.node.operating import Action, Change, change, operate
-from xdb.ports.blockchain import Inclusion
-from xdb.ports.peer import RemoteNode
+from xdb.testing.desk import WorldDesk
 from xdb.testing.keys import NamedKey
 from xdb.testing.registry import DAY, World
 from xdb.testnet import network
@@ -22,29 +19,8 @@ ONLINE, DRAINING = NodeState.ONLINE, NodeState.DRAINING
 OFFLINE, LEFT = NodeState.OFFLINE, NodeState.LEFT
 
 
-@dataclass
-class Desk:
-    """A chain in memory as a node's operator reaches it."""
-
-    world: World
-    key: NamedKey
-
-    @property
-    def parameters(self):
-        return self.world.parameters
-
-    @property
-    def state(self):
-        return State(self.world.chain.state).node(self.key.node).state
-
-    async def node(self, node):
-        head = self.world.chain.head
-        return RemoteNode(head.height, head.time, State(self.world.chain.state).node(node))
-
-    async def submit(self, call):
-        self.world.call(self.key, call)
-        head = self.world.chain.head
-        return Inclusion(head.height, head.time, bytes(32))
+class Desk(WorldDesk):
+    """With what is done at it."""
 
     async def do(self, action):
         return await change(self, self.key.node, action)

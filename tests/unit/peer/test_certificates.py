@@ -12,6 +12,7 @@ from xdb.peer.certificates import (
     make_certificate,
     open_certificate,
     read_certificate,
+    rename_certificate,
     write_certificate,
 )
 
@@ -55,6 +56,15 @@ def test_a_certificate_is_replaced(path):
         made = make_certificate()
         write_certificate(path, made)
     assert read_certificate(path) == made
+
+
+def test_one_takes_the_place_of_another(path):
+    write_certificate(path, make_certificate())
+    following = path.with_name("following.pem")
+    made = open_certificate(following)
+    rename_certificate(following, path)
+    assert read_certificate(path) == made
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
 def test_what_an_interrupted_write_left_is_in_nobodys_way(path):

@@ -94,6 +94,7 @@ async def opened(prepared: Prepared) -> AsyncIterator[Opened]:
     owner = owner_of("storage", prepared.node, prepared.genesis)
     async with machine(config.data, config.kv, config.process, owner) as here:
         certificate = here.certificate()
+        endpoint = endpoint_of(config.server, certificate, here.next_certificate())
         backend = await open_backend(
             here, config.chain, prepared.genesis, here.connections(config.peers)
         )
@@ -110,7 +111,7 @@ async def opened(prepared: Prepared) -> AsyncIterator[Opened]:
             identity=prepared.identity,
             log=here.log,
         )
-        node = await open_storage(ports, _settings(prepared, certificate))
+        node = await open_storage(ports, _settings(prepared, endpoint))
         try:
             yield Opened(here, certificate, backend, node)
         finally:
@@ -150,14 +151,14 @@ async def run_once(prepared: Prepared, task: str) -> str:
         return report_text(await tasks[task].run_once())
 
 
-def _settings(prepared: Prepared, certificate: Certificate) -> StorageSettings:
+def _settings(prepared: Prepared, endpoint: Endpoint) -> StorageSettings:
     config, space = prepared.config, prepared.config.space
     host, _ = split_address(config.server.listen)
     return StorageSettings(
         node=prepared.node,
         profile=Profile(
             signer=prepared.signer.address,
-            endpoint=endpoint_of(config.server, certificate),
+            endpoint=endpoint,
             operator=config.node.operator,
             zone=config.node.zone,
             capacity=space.capacity,
