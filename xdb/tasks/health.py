@@ -14,6 +14,7 @@ from xdb.runtime.logging import Log
 from xdb.services.health.book import HealthBook
 from xdb.services.health.latest import Latest
 from xdb.services.health.look import Look, Observed
+from xdb.services.turns import Turns
 
 PAGE = 200
 """Files and nodes between which others get their turn."""
@@ -52,6 +53,7 @@ class HealthTask:
         return HealthReport(found.nodes, found.files, round_.changed, tuple(round_.problems))
 
     async def _pages(self, round_: "_Round") -> AsyncIterator[dict[Subject, Standing]]:
+        turns = Turns(self.clock)
         after = b""
         while page := self.index.nodes(after=after, limit=PAGE):
             after = page[-1].record.node
@@ -65,7 +67,7 @@ class HealthTask:
             after = files.next
             if not after:
                 return
-            await self.clock.sleep(0)
+            await turns.rest()
 
     async def _note(self, round_: "_Round", found: dict[Subject, Standing]) -> None:
         changed = round_.changes(found)

@@ -28,7 +28,7 @@ class Busy:
         self.now -= 1
         self.runs += 1
 
-    async def plan(self):
+    async def plan(self, _put_off=()):
         await self.work()
         return Plan((), ())
 

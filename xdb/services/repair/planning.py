@@ -16,6 +16,7 @@ from xdb.ports.clock import Clock
 from xdb.services.candidates import NodeSurvey
 from xdb.services.health.book import HealthBook
 from xdb.services.health.look import Look, Observed
+from xdb.services.turns import Turns
 
 PAGE = 200
 """Files between which others get their turn."""
@@ -59,7 +60,7 @@ class Planner:
     async def _files(
         self, look: Look, poor: set[NodeId], put_off: Collection[FileId]
     ) -> AsyncIterator[PlanFile]:
-        after = b""
+        after, turns = b"", Turns(self.clock)
         while True:
             page = self.index.files(self.owner, status=None, after=after, limit=PAGE)
             for view in page.items:
@@ -71,7 +72,7 @@ class Planner:
             after = page.next
             if not after:
                 return
-            await self.clock.sleep(0)
+            await turns.rest()
 
     async def _nodes(self, look: Look) -> list[PlanNode]:
         candidates = {each.node: each for each in (await self.survey.candidates()).nodes}
