@@ -131,7 +131,7 @@ def _tasks(
 ) -> tuple[Periodic[Any], ...]:
     clock, entropy, log = ports.clock, ports.entropy.stream("tasks"), ports.log
     registry = ports.backend.registry(ports.key, ports.entropy.stream("releases"))
-    renewer = RenewerTask(catalog, registry, settings.renew)
+    renewer = RenewerTask(catalog, registry, settings.renew, clock)
     tasks = (
         *care.periodic(ports, settings.paces),
         Periodic("renewer", renewer.run_once, settings.renewer, clock, entropy, log),

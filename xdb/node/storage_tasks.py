@@ -37,7 +37,7 @@ def storage_tasks(
     collector = CollectorTask(Collection(settings.node, index), store, clock)
     scrub = settings.scrub
     surrendering = Surrendering(settings.node, index, store, registry, clock, scrub.restore_within)
-    inventory = Inventory(settings.node, index, store)
+    inventory = Inventory(settings.node, index, store, clock)
     scrubber = ScrubberTask(store, inventory, surrendering, scrub, clock, log)
     every = float(parameters.heartbeat)
     return (

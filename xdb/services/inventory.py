@@ -15,6 +15,7 @@ from xdb.errors import XdbError
 from xdb.index.index import Index
 from xdb.model.ids import FileId, NodeId
 from xdb.model.storage import Damage
+from xdb.ports.clock import Clock
 from xdb.store.catalog import cursor
 from xdb.store.replicas import ReplicaStore
 
@@ -42,6 +43,7 @@ class Inventory:
     node: NodeId
     index: Index
     store: ReplicaStore
+    clock: Clock
     limit: int = LOOKED_AT
     _after: bytes = b""
     _listed_after: bytes = b""
@@ -52,12 +54,14 @@ class Inventory:
         self._after = page.next
         missing, problems = 0, []
         for file, slot in page.items:
+            await self.clock.sleep(0)
             try:
                 missing += await self._compare(file, slot)
             except XdbError as error:
                 problems.append(f"slot {slot} of file {file.hex()}: {error}")
         struck_off = 0
         for damage in self._listed():
+            await self.clock.sleep(0)
             try:
                 struck_off += await self._strike_off(damage.file, damage.slot)
             except XdbError as error:
@@ -91,7 +95,7 @@ class Inventory:
         stored = self.store.slot(file, slot)
         if stored is None or not stored.accepted:
             return [None]
-        here = {piece for piece, _ in self.store.catalog.replicas(file, slot)}
+        here = set(self.store.catalog.pieces(file, slot))
         return [piece for piece in range(count) if piece not in here]
 
     async def _strike_off(self, file: FileId, slot: int) -> bool:

@@ -14,6 +14,7 @@ from xdb.store.catalog import cursor
 
 _MOST_ITEMS = 1000
 _MOST_SEEN = 10_000  # entries of other owners passed over in one call
+_TURN = 100
 _CURSORS = (40, 48)  # behind a manifest, behind a replica
 
 
@@ -64,15 +65,19 @@ class Probing:
             raise InvalidRequestError("the cursor is none that was given out: begin without one")
         found: list[Damage] = []
         catalog = self.custody.store.catalog
-        last = b""
-        for damage in islice(catalog.damaged(after), _MOST_SEEN):
-            last = cursor(damage.file, damage.slot, None if damage.manifest else damage.piece)
-            if self._owner(damage) == caller:
-                found.append(damage)
-                if len(found) >= min(limit or _MOST_ITEMS, _MOST_ITEMS):
-                    return found, last
-        more = last and next(iter(catalog.damaged(last)), None) is not None
-        return found, last if more else b""
+        last = after
+        for _ in range(_MOST_SEEN // _TURN):
+            page = list(islice(catalog.damaged(last), _TURN))
+            for damage in page:
+                last = cursor(damage.file, damage.slot, None if damage.manifest else damage.piece)
+                if self._owner(damage) == caller:
+                    found.append(damage)
+                    if len(found) >= min(limit or _MOST_ITEMS, _MOST_ITEMS):
+                        return found, last
+            if len(page) < _TURN:
+                return found, b""
+            await self.custody.clock.sleep(0)  # a long list holds up nobody
+        return found, last
 
     def _owner(self, damage: Damage) -> Address | None:
         """Whose slot it is; that of one which is missing altogether stands in its record."""

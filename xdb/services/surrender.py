@@ -5,7 +5,7 @@ that the slot is nobody's on the chain, and a new holder can be found for it. Wh
 up stays listed as damaged until it is collected, or pushed again.
 """
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -24,6 +24,9 @@ from xdb.store.replicas import ReplicaStore
 
 _TURN = 256  # entries of the list read at once
 _PATIENCE = 3  # slots tried while nobody answers
+
+MOST_GIVEN = 64
+"""Slots of a cycle: each takes a block, and re-hashing waits until the cycle is over."""
 
 Name = tuple[FileId, int]
 """File and slot."""
@@ -81,7 +84,7 @@ class Surrendering:
         given: list[Name] = []
         problems: list[str] = []
         settled, silent = None, 0
-        for damage in self._damaged():
+        async for damage in self._damaged():
             name = (damage.file, damage.slot)
             if name == settled or not self._is_overdue(damage.since):
                 continue
@@ -96,14 +99,16 @@ class Surrendering:
                 problems.append(f"slot {damage.slot} of file {damage.file.hex()}: {error}")
                 settled = name
                 silent += isinstance(error, UnavailableError)
-                if silent >= _PATIENCE:
-                    break  # the others would wait as long for the same
+            if silent >= _PATIENCE or len(given) >= MOST_GIVEN:
+                break  # the others would wait as long for the same, or have the next cycle
         return Surrendered(tuple(given), tuple(problems))
 
-    def _damaged(self) -> Iterator[Damage]:
+    async def _damaged(self) -> AsyncIterator[Damage]:
         after = b""
         while page := list(islice(self.store.catalog.damaged(after), _TURN)):
-            yield from page
+            await self.clock.sleep(0)
+            for damage in page:
+                yield damage
             last = page[-1]
             after = cursor(last.file, last.slot, None if last.manifest else last.piece)
 

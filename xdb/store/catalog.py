@@ -120,6 +120,11 @@ class Catalog:
         for key, value in self.kv.scan(_REPLICAS + file + _eight(slot)):
             yield _number(key[42:]), _read(ReplicaEntry, value)
 
+    def pieces(self, file: FileId, slot: int) -> Iterator[int]:
+        """The same without reading their entries."""
+        for key, _ in self.kv.scan(_REPLICAS + file + _eight(slot)):
+            yield _number(key[42:])
+
     def parts(self, after: bytes = b"") -> Iterator[Part]:
         """Every manifest and replica, slot by slot, behind a cursor that `cursor` made.
 

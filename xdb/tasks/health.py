@@ -16,7 +16,7 @@ from xdb.services.health.latest import Latest
 from xdb.services.health.look import Look, Observed
 from xdb.services.turns import Turns
 
-PAGE = 200
+PAGE = 50
 """Files and nodes between which others get their turn."""
 
 

@@ -4,7 +4,7 @@ Live files of the namespaces that are named get a later expiry before theirs com
 that are gone are released, so that the chain forgets them.
 """
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from xdb.errors import ConfigError, RefusedCallError, UnavailableError, XdbError
@@ -16,6 +16,7 @@ from xdb.model.ids import Tag
 from xdb.model.refusal import Refusal
 from xdb.model.units import Seconds
 from xdb.ports.blockchain import Registry
+from xdb.ports.clock import Clock
 from xdb.services.catalog import Catalog, FileRefById
 
 RENEWED = 50
@@ -60,6 +61,7 @@ class RenewerTask:
     catalog: Catalog
     registry: Registry
     config: RenewConfig
+    clock: Clock
     _renew_after: bytes = b""
     _release_after: bytes = b""
 
@@ -84,7 +86,7 @@ class RenewerTask:
         # What ended is before this in the order of ends.
         start = max(self._renew_after, number(now) + _BEHIND)
         self._renew_after = b""
-        for after, view in self._ending(start, now + int(self.config.ahead)):
+        async for after, view in self._ending(start, now + int(self.config.ahead)):
             expiry = self._expiry()
             if view.record.namespace not in namespaces or view.record.expiry >= expiry:
                 continue
@@ -121,7 +123,7 @@ class RenewerTask:
         released, tried = 0, 0
         start, self._release_after = self._release_after, b""
         gone = self._index.head.time - self._index.parameters.retention + 1
-        for after, view in self._ending(start, gone):
+        async for after, view in self._ending(start, gone):
             if tried == RELEASED:
                 return released
             tried, self._release_after = tried + 1, after
@@ -144,7 +146,7 @@ class RenewerTask:
         await self._index.reached(included.height)
         return True
 
-    def _ending(self, after: bytes, before: int) -> Iterator[tuple[bytes, FileView]]:
+    async def _ending(self, after: bytes, before: int) -> AsyncIterator[tuple[bytes, FileView]]:
         """The owner's files that end before a time, in that order, each behind its cursor."""
         if before <= 0:
             return
@@ -156,3 +158,4 @@ class RenewerTask:
             if not page.next:
                 return
             after = page.next
+            await self.clock.sleep(0)  # there may be any number, all of other namespaces

@@ -12,6 +12,7 @@ from xdb.store.kv_memory import MemoryKeyValue
 from xdb.testing.disk import MemoryDisk
 from xdb.testing.network import START, network
 from xdb.testing.owner import YEAR, OwnerBench
+from xdb.testing.turns import turns
 
 DATA = bytes(range(256)) * 1000  # four slices
 
@@ -28,7 +29,7 @@ def bench(net):
 
 
 def inventory(net, node, **options):
-    return Inventory(node, net.index, net.members[node].custody.store, **options)
+    return Inventory(node, net.index, net.members[node].custody.store, net.clock, **options)
 
 
 def listed(net, node):
@@ -218,3 +219,11 @@ async def test_what_came_meanwhile_is_not_listed(net, robbed):
     next(answers)
     assert await listing == 0
     assert listed(net, node) == []
+
+
+async def test_a_cycle_holds_up_nobody(net, bench):
+    views = [await bench.upload(b"x" * 100, bench.request(f"f{number}")) for number in range(9)]
+    node = max(net.members, key=lambda each: net.index.node(each).holdings)
+    held = net.index.node(node).holdings
+    assert len(views) > held // 2
+    assert await turns(inventory(net, node).run_once()) >= held

@@ -4,8 +4,10 @@ from xdb.core.probing import check_leaf
 from xdb.errors import IntegrityError, InvalidRequestError
 from xdb.model.storage import ReplicaKey
 from xdb.store.formats import REPLICA_BODY
+from xdb.testing.keys import NamedKey
 from xdb.testing.network import network
 from xdb.testing.owner import OwnerBench
+from xdb.testing.turns import turns
 
 
 @pytest.fixture
@@ -48,3 +50,18 @@ async def test_a_node_that_finds_its_own_damage_says_so_and_lists_it(net):
         await member.probing.leaf(net.owner.address, key, 5)
     (found,), _ = await member.probing.damaged(net.owner.address, b"", 0)
     assert found.key == key
+
+
+async def test_whoever_asks_for_a_long_list_holds_up_nobody(net):
+    view, member = await uploaded(net)
+    pieces = range(4, 3000)
+    await member.custody.store.list_missing(view.record.file, 1, lambda: pieces, "missing")
+    stranger = NamedKey("stranger").address
+    assert await turns(member.probing.damaged(stranger, b"", 1000)) >= len(pieces) // 100
+    found, after = [], b""
+    while True:
+        more, after = await member.probing.damaged(net.owner.address, after, 700)
+        found += more
+        if not after:
+            break
+    assert [damage.piece for damage in found] == list(pieces)

@@ -10,11 +10,13 @@ from xdb.model.calls import Delete, Publish, Surrender
 from xdb.model.refusal import Refusal
 from xdb.model.registry import Coding, Redundancy
 from xdb.model.storage import Damage
+from xdb.services import surrender
 from xdb.services.surrender import Surrendered, Surrendering
 from xdb.store.formats import path_of
 from xdb.testing.custody import SealedFile
 from xdb.testing.entropy import SeededEntropy
 from xdb.testing.network import network
+from xdb.testing.turns import turns
 
 DAY = 86400
 GRACE = 3600
@@ -258,3 +260,19 @@ async def test_while_the_chain_does_not_answer_few_are_tried(bench):
     assert (given.slots, len(given.problems)) == ((), 3)
     bench.registry.error = None
     assert len((await bench.task.run_once()).slots) == 6
+
+
+async def test_a_long_list_holds_up_nobody(bench):
+    file = await bench.store_file()
+    await bench.store.list_missing(file.id, 9, lambda: range(5000), "missing")
+    assert await turns(bench.task.run_once()) >= 5000 // 256
+
+
+async def test_a_cycle_gives_up_so_many_slots_and_the_next_goes_on(bench, monkeypatch):
+    monkeypatch.setattr(surrender, "MOST_GIVEN", 2)
+    for number in range(3):
+        await bench.lose(await bench.store_file(f"f{number}"))
+    await bench.later(GRACE)
+    assert len((await bench.task.run_once()).slots) == 2
+    await bench.net.caught_up()
+    assert len((await bench.task.run_once()).slots) == 1

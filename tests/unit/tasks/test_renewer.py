@@ -8,6 +8,7 @@ from xdb.tasks import renewer
 from xdb.tasks.renewer import RenewConfig, RenewerReport, RenewerTask
 from xdb.testing.network import START, network
 from xdb.testing.owner import YEAR, OwnerBench
+from xdb.testing.turns import turns
 
 DAY = 86400
 SOON = START + 20 * DAY
@@ -21,7 +22,9 @@ async def bench():
 
 def task(bench, *namespaces, **config):
     registry = bench.network.chain.registry(bench.network.owner, bench.network.entropy)
-    return RenewerTask(bench.catalog, registry, RenewConfig(namespaces, **config))
+    return RenewerTask(
+        bench.catalog, registry, RenewConfig(namespaces, **config), bench.network.clock
+    )
 
 
 async def upload(bench, name="file", expiry=SOON, **values):
@@ -181,3 +184,14 @@ async def test_a_chain_that_does_not_answer_is_asked_once(bench):
 def test_files_must_live_longer_than_they_are_renewed_ahead():
     with pytest.raises(ConfigError, match="live longer"):
         RenewConfig(("ns",), ahead=10.0, lifetime=10.0)
+
+
+async def test_files_of_other_namespaces_hold_up_nobody(bench):
+    """However many end soon, others have their turns between pages of them."""
+    await bench.network.create_namespace("other")
+    for number in range(12):
+        await upload(bench, f"f{number}")
+    index = bench.network.index
+    pages = index.expiring
+    bench.catalog.index.expiring = lambda before, **wanted: pages(before, **wanted, limit=2)
+    assert await turns(task(bench, "other").run_once()) >= 5

@@ -53,7 +53,9 @@ class Bench:
         surrendering = Surrendering(
             node.node, NoFiles(), self.store, registry, self.clock, self.config.restore_within
         )
-        inventory = Inventory(node.node, Index(MemoryKeyValue(), chain.parameters), self.store)
+        inventory = Inventory(
+            node.node, Index(MemoryKeyValue(), chain.parameters), self.store, self.clock
+        )
         self.task = ScrubberTask(
             self.store, inventory, surrendering, self.config, self.clock, logger("test")
         )

@@ -18,7 +18,7 @@ from xdb.services.health.book import HealthBook
 from xdb.services.health.look import Look, Observed
 from xdb.services.turns import Turns
 
-PAGE = 200
+PAGE = 50
 """Files between which others get their turn."""
 MOST_FILES = 2_000
 """Files that one plan is made for: the most endangered of those for which something can be
