@@ -62,10 +62,13 @@ class Custody:
                 f"a replica of {commitment.length} bytes: 1 to {LARGEST_SLICE} are taken; "
                 "cut the file into smaller slices"
             )
-        if self.store.commitment(ReplicaKey(slot.file, slot.slot, piece)) == commitment:
+        key = ReplicaKey(slot.file, slot.slot, piece)
+        if self.store.commitment(key) == commitment:
             return True
         self._check_store()
-        self.store.room.check(slot.owner, commitment.length, await self.store.files.disk.free())
+        if self.store.catalog.replica(key) is None:  # else it was here, and has its room
+            free = await self.store.files.disk.free()
+            self.store.room.check(slot.owner, commitment.length, free)
         return False
 
     async def push(

@@ -48,8 +48,9 @@ class Manifests:
         if entry.manifest is not None and not await self._fault(header):
             await self._damage.clear(ref.file, ref.slot, None)
             return
-        size = MANIFEST_BODY + len(data)
-        async with self._room.taken(ref.owner, size, await self._files.disk.free()):
+        size, free = MANIFEST_BODY + len(data), await self._files.disk.free()
+        counted = entry.manifest is not None
+        async with self._room.taken(ref.owner, size, free, counted=counted):
             await to_the_end(self._store(header, data, entry))
 
     async def _store(self, header: ManifestHeader, data: bytes, former: SlotEntry) -> None:

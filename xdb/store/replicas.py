@@ -95,8 +95,9 @@ class ReplicaStore:
                 return True
             ref = self._known(ref)
             header = replica_header(ref, piece, commitment.length, commitment.root, self.leaf_size)
-            size = REPLICA_BODY + commitment.length
-            async with self.room.taken(ref.owner, size, await self.files.disk.free()):
+            size, free = REPLICA_BODY + commitment.length, await self.files.disk.free()
+            counted = self.catalog.replica(key) is not None
+            async with self.room.taken(ref.owner, size, free, counted=counted):
                 await self._checker.check(key, commitment, data)
                 await to_the_end(self._store(header, data))
         return False

@@ -56,6 +56,8 @@ class Room:
 
     def check(self, owner: Address, size: int, on_disk: int) -> None:
         """StorageFullError when `size` bytes more would be too many."""
+        if not size:
+            return  # it takes the place of what is counted already
         free = self.free(on_disk)
         if size > free:
             raise StorageFullError(
@@ -70,10 +72,16 @@ class Room:
             )
 
     @asynccontextmanager
-    async def taken(self, owner: Address, size: int, on_disk: int) -> AsyncIterator[None]:
-        """Promises room for `size` bytes, and waits until they may be worked on."""
-        self.check(owner, size, on_disk)
-        self._promised[owner] += size
+    async def taken(
+        self, owner: Address, size: int, on_disk: int, *, counted: bool = False
+    ) -> AsyncIterator[None]:
+        """Promises room for `size` bytes, and waits until they may be worked on.
+
+        Bytes that are counted already, for they were here before, need none.
+        """
+        new = 0 if counted else size
+        self.check(owner, new, on_disk)
+        self._promised[owner] += new
         try:
             await self._enter(size)
             try:
@@ -81,7 +89,7 @@ class Room:
             finally:
                 await self._leave(size)
         finally:
-            self._promised[owner] -= size
+            self._promised[owner] -= new
 
     async def _enter(self, size: int) -> None:
         if self._waiting >= self._config.waiting:

@@ -514,3 +514,24 @@ async def test_a_failed_store_refuses_everything_new(world, file):
     with pytest.raises(UnavailableError):
         await push_all(custody, other)
     assert not (await custody.status(ALICE.address)).accepts
+
+
+@pytest.mark.parametrize("limit", ["capacity", "quota"])
+async def test_a_full_node_takes_back_what_it_holds_and_is_damaged(world, file, limit):
+    custody = custody_of(world)
+    await push_all(custody, file)
+    await accept(custody, file)
+    disk, store = custody.store.files.disk, custody.store
+    used, room = store.room.used, store.room
+    room._config = RoomConfig(**{"capacity": used, limit: used})
+    for path in disk.files("replicas") + disk.files("manifests"):
+        disk.rot(path, lambda data: data[:-1])
+    for piece in range(3):
+        assert not await store.verify(file.key(1, piece))
+    assert not await store.verify_manifest(file.id, 1)
+    await push_all(custody, file)
+    await accept(custody, file)
+    assert list(store.catalog.damaged()) == []
+    assert store.room.used == used
+    with pytest.raises(StorageFullError):
+        await push_all(custody, replace(file, title="other"))
