@@ -13,6 +13,7 @@ class Spoilt:
     since: int
     pieces: tuple[int, ...] = ()
     manifest: bool = False
+    node: NodeId | None = None
 
 
 @dataclass

@@ -4,6 +4,7 @@ from xdb.model.calls import SetNodeState, Surrender, UpdateNamespace
 from xdb.model.health import Colour, Reason, Silence
 from xdb.model.registry import Coding, NodeState, Redundancy
 from xdb.services.health.look import Look
+from xdb.testing.keys import NamedKey
 from xdb.testing.living import EPOCH, living
 from xdb.testing.observed import Observed, Spoilt
 
@@ -115,3 +116,13 @@ async def test_a_file_follows_the_policy_of_its_namespace(world, observed):
 async def test_a_slot_that_never_moved_has_no_time_of_it(world, observed):
     view = await uploaded(world)
     assert [slot.holding.moved for slot in look(world, observed).file(view).slots] == [0, 0, 0]
+
+
+async def test_damage_is_not_held_against_whoever_took_the_slot_over(world, observed):
+    """Another owner node moved it: this one has not asked the new holder yet."""
+    view = await uploaded(world)
+    former, present = NamedKey("former").node, view.record.holders[2]
+    observed.damages[view.record.file, 3] = Spoilt(since=77, node=former)
+    assert reasons(look(world, observed).file(view)) == [[], [], []]
+    observed.damages[view.record.file, 3] = Spoilt(since=77, node=present)
+    assert reasons(look(world, observed).file(view)) == [[], [], [Reason.DAMAGED]]

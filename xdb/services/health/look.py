@@ -31,6 +31,11 @@ class Damaged(Protocol):
         """Chain time at which it was first seen."""
         ...
 
+    @property
+    def node(self) -> NodeId | None:
+        """Whose damage it is; None for whoever holds the slot."""
+        ...
+
 
 class Observed(Protocol):
     """What the owner's probes showed."""
@@ -118,6 +123,8 @@ class Look:
     def _slot(self, view: FileView, slot: int) -> SlotHealth:
         record, node = view.record, view.record.holders[slot - 1]
         damage = self.observed.damage(record.file, slot)
+        if damage is not None and damage.node not in {None, node}:
+            damage = None  # another owner node has moved the slot since that was seen
         since = view.since[slot - 1]
         facts = HoldingFacts(
             slot=slot,
