@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from xdb.errors import CorruptFileError
 from xdb.index.audits import Audits
 from xdb.index.history import History
 from xdb.index.keys import (
@@ -148,11 +149,13 @@ class Index:
         until: int | None = None,
         after: bytes = b"",
         limit: int = 100,
+        problems: list[str] | None = None,
     ) -> Page[FileView]:
         """An owner's files published in [since, until), the newest first.
 
         A page may be short, or empty, though there are more: it ends after `SCANNED`
-        files of other statuses.
+        files of other statuses. Records that cannot be read are an error, or with
+        `problems` noted there and passed over.
         """
         prefix = BY_OWNER + owner if namespace is None else BY_NAMESPACE + owner + namespace
         pairs = newest_first(self._kv, prefix, since, until, after, _NUMBER + _FILE)
@@ -161,7 +164,7 @@ class Index:
             expiry, deleted = _two(value)
             if status is not None and self._status(expiry, deleted) is not status:
                 return None
-            return self.file(FileId(key[-_FILE:]))
+            return self._readable(FileId(key[-_FILE:]), problems)
 
         return page(pairs, len(prefix), limit, taken)
 
@@ -182,11 +185,17 @@ class Index:
         )
 
     def expiring(
-        self, before: int, *, of: Address | None = None, after: bytes = b"", limit: int = 100
+        self,
+        before: int,
+        *,
+        of: Address | None = None,
+        after: bytes = b"",
+        limit: int = 100,
+        problems: list[str] | None = None,
     ) -> Page[FileView]:
         """Files that ended, or will, before a time; in order of their ends.
 
-        With `of`, only those that this owner owns or this node holds.
+        With `of`, only those that this owner owns or this node holds; `problems` as for `files`.
         """
         prefix = ENDS if of is None else ENDS_OF + of
         pairs = self._scan(prefix, cursor(after, _NUMBER + _FILE))
@@ -195,7 +204,7 @@ class Index:
             while_(pairs, lambda key: key < end),
             len(prefix),
             limit,
-            lambda key, _: self.file(FileId(key[-_FILE:])),
+            lambda key, _: self._readable(FileId(key[-_FILE:]), problems),
         )
 
     def namespace(self, owner: Address, namespace: Tag) -> NamespaceView | None:
@@ -240,6 +249,16 @@ class Index:
             files, size, stored = files - 1, size - file_size, stored - file_stored
             kept += key >= gone
         return NamespaceView(entry.record, entry.label, files, size, stored, kept)
+
+    def _readable(self, file: FileId, problems: list[str] | None) -> FileView | None:
+        try:
+            return self.file(file)
+        except CorruptFileError as error:
+            if problems is None:
+                raise
+            if len(problems) < MOST:
+                problems.append(f"file {file.hex()}: {error}")
+            return None
 
     def _status(self, expiry: int, deleted: int) -> FileStatus:
         return status_of(expiry, deleted, self.head.time, self.parameters.retention)

@@ -6,11 +6,14 @@ for this owner. Times are chain time.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from xdb.core.encoding import decode, encode
 from xdb.model.health import Silence
 from xdb.model.ids import Address, FileId, NodeId
 from xdb.ports.kv import KeyValue
+
+T = TypeVar("T")
 
 _NODES, _DAMAGE = b"probe/n/", b"probe/d/"
 MOST_PIECES = 100_000
@@ -56,8 +59,7 @@ class Observations:
 
     def probe(self, node: NodeId) -> Probe | None:
         """The newest probe of a node."""
-        value = self._kv.get(_NODES + node)
-        return None if value is None else decode(Probe, value)
+        return _read(Probe, self._kv.get(_NODES + node))
 
     def silence(self, node: NodeId) -> Silence | None:
         """Probes without an answer since the last answer; None when it was answered."""
@@ -97,14 +99,15 @@ class Observations:
 
     def damage(self, file: FileId, slot: int) -> SlotDamage | None:
         """What of a slot is damaged, as far as anybody has seen."""
-        value = self._kv.get(_key(file, slot))
-        return None if value is None else decode(SlotDamage, value)
+        return _read(SlotDamage, self._kv.get(_key(file, slot)))
 
     def damages(self) -> Iterator[tuple[FileId, int, SlotDamage]]:
         """All that is damaged."""
         for key, value in self._kv.scan(_DAMAGE):
             file, slot = key[len(_DAMAGE) : -8], key[-8:]
-            yield FileId(file), int.from_bytes(slot, "big"), decode(SlotDamage, value)
+            damage = _read(SlotDamage, value)
+            if damage is not None:
+                yield FileId(file), int.from_bytes(slot, "big"), damage
 
     async def seen(self, file: FileId, slot: int, damage: SlotDamage) -> None:
         """Damage; that of the same node that was seen before keeps its time."""
@@ -137,6 +140,14 @@ class Observations:
 
     async def _write(self, batch: dict[bytes, bytes | None]) -> None:
         await self._kv.write(batch, sync=False)
+
+
+def _read(kind: type[T], value: bytes | None) -> T | None:
+    """What cannot be read was never seen: the next probe sees it again."""
+    try:
+        return None if value is None else decode(kind, value)
+    except ValueError:
+        return None
 
 
 def _key(file: FileId, slot: int) -> bytes:

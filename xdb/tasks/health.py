@@ -62,7 +62,7 @@ class HealthTask:
             )
         after = b""
         while True:
-            files = self.index.files(self.owner, after=after, limit=PAGE)
+            files = self.index.files(self.owner, after=after, limit=PAGE, problems=round_.problems)
             yield dict(round_.files(files.items))
             after = files.next
             if not after:

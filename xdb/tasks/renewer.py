@@ -86,7 +86,7 @@ class RenewerTask:
         # What ended is before this in the order of ends.
         start = max(self._renew_after, number(now) + _BEHIND)
         self._renew_after = b""
-        async for after, view in self._ending(start, now + int(self.config.ahead)):
+        async for after, view in self._ending(start, now + int(self.config.ahead), problems):
             expiry = self._expiry()
             if view.record.namespace not in namespaces or view.record.expiry >= expiry:
                 continue
@@ -123,7 +123,7 @@ class RenewerTask:
         released, tried = 0, 0
         start, self._release_after = self._release_after, b""
         gone = self._index.head.time - self._index.parameters.retention + 1
-        async for after, view in self._ending(start, gone):
+        async for after, view in self._ending(start, gone, problems):
             if tried == RELEASED:
                 return released
             tried, self._release_after = tried + 1, after
@@ -146,13 +146,15 @@ class RenewerTask:
         await self._index.reached(included.height)
         return True
 
-    async def _ending(self, after: bytes, before: int) -> AsyncIterator[tuple[bytes, FileView]]:
+    async def _ending(
+        self, after: bytes, before: int, problems: list[str]
+    ) -> AsyncIterator[tuple[bytes, FileView]]:
         """The owner's files that end before a time, in that order, each behind its cursor."""
         if before <= 0:
             return
         owner = self.catalog.owner
         while True:
-            page = self._index.expiring(before, of=owner, after=after)
+            page = self._index.expiring(before, of=owner, after=after, problems=problems)
             for view in page.items:
                 yield number(view.record.ends()) + view.record.file, view
             if not page.next:

@@ -2,8 +2,10 @@ from dataclasses import replace
 
 import pytest
 
+from xdb.core.encoding import encode
 from xdb.core.migration import Action, Hold, MigrationConfig
 from xdb.errors import UnavailableError
+from xdb.index.keys import file_key
 from xdb.model.calls import Delete, SetNodeState, Surrender, UpdateNamespace
 from xdb.model.health import Colour, Kind, Subject
 from xdb.model.registry import Coding, NodeState, Redundancy
@@ -282,3 +284,27 @@ async def test_the_most_endangered_file_comes_first_however_many_are_in_need(wor
     plan = await world.planner.plan()
     assert plan.steps[0].file == old.record.file
     assert len({step.file for step in plan.steps}) == 2
+
+
+@pytest.mark.parametrize("poison", ["record", "damage", "colour", "probe"])
+async def test_one_record_that_cannot_be_read_stops_neither_health_nor_repair(world, poison):
+    bad, good = await uploaded(world, "bad"), await uploaded(world, "good")
+    await given_up(world, good, 2)
+    await world.auditor.run_once()
+    subject = Subject(Kind.FILE, good.record.file)
+    keys = {
+        "record": (world.net.index._kv, file_key(bad.record.file)),
+        "damage": (world.bench.journal_kv, b"probe/d/" + good.record.file + (2).to_bytes(8, "big")),
+        "colour": (world.bench.journal_kv, b"health/c/" + bytes([subject.kind]) + subject.id),
+        "probe": (world.bench.journal_kv, b"probe/n/" + good.record.holders[0]),
+    }
+    kv, key = keys[poison]
+    await kv.write({key: b"\xff"}, sync=False)
+    health = await world.health.run_once()
+    assert len(health.problems) == (poison == "record")
+    report = await world.bench.run(world.migrator.run_once())
+    assert (report.moved, report.problems) == (1, ())
+    await world.auditor.run_once()
+    if poison == "record":
+        await kv.write({key: encode(bad)}, sync=False)
+    await whole(world, good)

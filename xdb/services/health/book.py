@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from xdb.core.encoding import decode, encode
 from xdb.index.paging import newest_first, page
@@ -12,6 +12,8 @@ from xdb.ports.kv import KeyValue
 
 if TYPE_CHECKING:
     from xdb.services.health.latest import Latest
+
+T = TypeVar("T")
 
 KEPT = 100_000
 """Changes that are remembered; the oldest are forgotten first."""
@@ -87,7 +89,9 @@ class HealthBook:
         """
 
         def wanted(_: bytes, value: bytes) -> Change | None:
-            change = decode(Change, value)
+            change = _read(Change, value)
+            if change is None:
+                return None
             about = change.subject
             fits = kind in {None, about.kind} and (not subject or about.id == subject)
             return change if fits else None
@@ -97,7 +101,7 @@ class HealthBook:
 
     def _entry(self, subject: Subject) -> _Colour | None:
         value = self._kv.get(_colour_key(subject))
-        return None if value is None else decode(_Colour, value)
+        return None if value is None else _read(_Colour, value)
 
     def _outdated(self) -> Mapping[bytes, None]:
         found: dict[bytes, None] = {}
@@ -106,6 +110,14 @@ class HealthBook:
                 break
             found[key] = None
         return found
+
+
+def _read(kind: type[T], value: bytes) -> T | None:
+    """An entry that cannot be read is none: the next look makes it anew."""
+    try:
+        return decode(kind, value)
+    except ValueError:
+        return None
 
 
 def _colour_key(subject: Subject) -> bytes:

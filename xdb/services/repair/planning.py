@@ -61,8 +61,11 @@ class Planner:
         self, look: Look, poor: set[NodeId], put_off: Collection[FileId]
     ) -> AsyncIterator[PlanFile]:
         after, turns = b"", Turns(self.clock)
+        unreadable: list[str] = []  # the health task tells of them
         while True:
-            page = self.index.files(self.owner, status=None, after=after, limit=PAGE)
+            page = self.index.files(
+                self.owner, status=None, after=after, limit=PAGE, problems=unreadable
+            )
             for view in page.items:
                 status, health = self.index.status(view), look.file(view)
                 # what is in retention is kept up, too: it can be brought back
