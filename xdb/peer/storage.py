@@ -34,6 +34,10 @@ DAMAGED = "/xdb.v1.ProbeService/Damaged"
 SMALL = 16 << 10
 """Bytes that travel in the first message, so that a call takes one step instead of five."""
 
+MOST_DAMAGED = 1000
+"""Items of a page of damage: a node may not keep its owners busy with more."""
+LONGEST_CURSOR = 48
+
 _DATA = 2  # field of PushRequest and AcceptRequest
 _CHUNK_DATA = 1  # field of Chunk
 
@@ -145,6 +149,10 @@ class GrpcStoragePeer:
         reply = await self.party.ask(
             DAMAGED, request, replica_pb2.DamagedReply, self._config.control
         )
+        if len(reply.items) > MOST_DAMAGED or len(reply.next) > LONGEST_CURSOR:
+            raise self._broken(
+                f"{len(reply.items)} damages in one page, and then {len(reply.next)} bytes"
+            )
         try:
             return [to_record(item, Damage) for item in reply.items], reply.next
         except ValueError as error:
