@@ -112,11 +112,12 @@ class Custody:
             )
         described = await self.compute.in_thread(read_manifest, manifest)
         check_manifest(described, slot, self.facts.parameters.leaf_size)
-        stored = await self._stored(described, slot)
-        commitments = complete(described, slot, stored)
+        commitments = complete(described, slot, await self._stored(described, slot))
         root = holding_root(commitments)
         file_root = root_over(described, digest, slot, root, found)
         await self.store.put_manifest(slot, manifest)
+        # looked at again: while it waited, the slot may have been removed and begun anew
+        complete(described, slot, await self._stored(described, slot))
         # looked up again: what it held when the call came it may hold no more
         until = self._valid_until(self._still_here(slot), self.facts.records.file(slot.file))
         terms = Terms(file_root, version, self._latest(expiry), until)

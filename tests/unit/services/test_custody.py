@@ -535,3 +535,23 @@ async def test_a_full_node_takes_back_what_it_holds_and_is_damaged(world, file, 
     assert store.room.used == used
     with pytest.raises(StorageFullError):
         await push_all(custody, replace(file, title="other"))
+
+
+async def test_no_receipt_for_what_was_collected_while_it_was_asked_for(world, file, monkeypatch):
+    """The collector was at the slot first, then an upload of the same file, then the manifest."""
+    custody = custody_of(world)
+    await push_all(custody, file)
+    store, put_manifest = custody.store, custody.store.put_manifest
+
+    async def late(ref, data):
+        await store.remove(file.id, 1)
+        await store.put(ref, 0, file.commitments(1)[0], file.replicas(1)[0])
+        await put_manifest(ref, data)
+
+    monkeypatch.setattr(store, "put_manifest", late)
+    with pytest.raises(MissingPiecesError) as refused:
+        await accept(custody, file)
+    assert refused.value.pieces == (1, 2)
+    monkeypatch.undo()
+    await push_all(custody, file)
+    assert (await accept(custody, file)).root == holding_root(file.commitments(1))
