@@ -48,7 +48,8 @@ def test_life_of_a_network(net):
     config = net.directory / "node-1" / "storage.toml"
     assert "height " in one_cycle("heartbeat", config).stdout
     assert one_cycle("collector", config).stdout == "nothing to do\n"
-    assert "choose one of heartbeat, collector, scrubber" in one_cycle("cleaner", config).stderr
+    said = one_cycle("cleaner", config).stderr
+    assert "choose one of heartbeat, prover, scrubber, collector" in said
 
     repaired = net.start()
     assert "in use by another process" in one_cycle("collector", config).stderr

@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
             _add_promotion(command)
     once = roles.add_parser("run", help="one cycle of one task of a storage node that is stopped")
     once.add_argument(
-        "--once", required=True, metavar="TASK", help="heartbeat, collector or scrubber"
+        "--once", required=True, metavar="TASK", help="heartbeat, prover, scrubber or collector"
     )
     _add_config(once)
     _add_certificate(
