@@ -138,6 +138,11 @@ class Holding:
     size: int
     latest_expiry: int
 
+    @property
+    def replicas(self) -> int:
+        """How many there are."""
+        return -(-self.leaves // self.replica_leaves)
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:

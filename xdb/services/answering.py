@@ -7,6 +7,7 @@ whole. What is not there, or not what the receipt named, is admitted to be lost.
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 
 from xdb.core import merkle, proving
 from xdb.core.proving import Question, Span
@@ -119,11 +120,11 @@ class Answering:
 
     def _commitments(self, span: Span) -> list[Commitment] | None:
         """Those of all replicas of a slot; None unless they are what the receipt named."""
-        entries = list(self.store.catalog.replicas(span.file, span.slot))
+        count = -(-span.leaves // span.replica_leaves)
+        # whatever else was pushed under the slot's name is no part of it
+        entries = list(islice(self.store.catalog.replicas(span.file, span.slot), count))
         view = self.records.file(span.file)
-        if view is None or not entries:
-            return None
-        if [piece for piece, _ in entries] != list(range(len(entries))):
+        if view is None or [piece for piece, _ in entries] != list(range(count)):
             return None
         found = [entry.commitment for _, entry in entries]
         if span.slot > len(view.holdings):  # dropped in this epoch, and asked for once more

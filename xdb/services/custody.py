@@ -55,6 +55,12 @@ class Custody:
     ) -> bool:
         """Before any data: raises when a replica is not taken; True when it is here already."""
         self._check_slot(caller, slot)
+        recorded = self.facts.recorded(slot.file, slot.slot)
+        if recorded is not None and piece >= recorded.replicas:
+            raise InvalidRequestError(
+                f"slot {slot.slot} of file {slot.file.hex()} has {recorded.replicas} pieces, "
+                f"numbered from 0: there is no piece {piece}"
+            )
         if not 0 <= piece < MAX_SLICES:
             raise InvalidRequestError(f"piece {piece} does not exist: there are {MAX_SLICES}")
         if not 0 < commitment.length <= LARGEST_SLICE:

@@ -147,6 +147,13 @@ class Facts:
                 "it cannot be brought back"
             )
 
+    def recorded(self, file: FileId, slot: int) -> Holding | None:
+        """What this node holds of a file by its record."""
+        found = self.records.file(file)
+        if found is None or not self.holds(found.record, slot):
+            return None
+        return found.holdings[slot - 1]
+
     def holds(self, record: FileRecord, slot: int) -> bool:
         """Whether the record names this node as the slot's holder."""
         return 1 <= slot <= len(record.holders) and record.holders[slot - 1] == self.node

@@ -108,8 +108,7 @@ class Inventory:
         view = self.index.file(file)
         if view is None or slot in view.lost or not self._is_named(file, slot):
             return 0
-        holding = view.holdings[slot - 1]
-        return -(-holding.leaves // holding.replica_leaves)
+        return view.holdings[slot - 1].replicas
 
     def _is_named(self, file: FileId, slot: int) -> bool:
         """Whether a record that is not gone names this node for a slot."""

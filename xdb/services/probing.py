@@ -37,8 +37,11 @@ class Probing:
         root, (replica_path,) = await self.compute.in_process(
             paths_of, data, store.leaf_size, (leaf,)
         )
-        entries = list(store.catalog.replicas(key.file, key.slot))
-        if [piece for piece, _ in entries] != list(range(len(entries))):
+        recorded = self.custody.facts.recorded(key.file, key.slot)
+        most = None if recorded is None else recorded.replicas
+        entries = list(islice(store.catalog.replicas(key.file, key.slot), most))
+        pieces = [piece for piece, _ in entries]
+        if key.piece >= len(pieces) or pieces != list(range(len(pieces))):
             raise NotFoundError(
                 f"slot {key.slot} of file {key.file.hex()} is not complete here: it has no root yet"
             )

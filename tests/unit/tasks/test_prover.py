@@ -3,11 +3,19 @@ from dataclasses import replace
 
 import pytest
 
-from xdb.errors import OverloadedError, RefusedCallError, UnavailableError
+from xdb.core.probing import check_leaf
+from xdb.core.sealing import commit
+from xdb.errors import (
+    InvalidRequestError,
+    OverloadedError,
+    RefusedCallError,
+    UnavailableError,
+)
 from xdb.model.calls import Delete, Heartbeat, Release, SetNodeState, UpdateNode
 from xdb.model.events import HoldingRef
 from xdb.model.health import Verdict
 from xdb.model.registry import NodeState
+from xdb.model.storage import ReplicaKey
 from xdb.store.formats import REPLICA_BODY
 from xdb.testing.compute import InlineCompute
 from xdb.testing.keys import NamedKey
@@ -294,3 +302,30 @@ async def test_what_cannot_be_read_for_long_is_admitted_in_time(world):
     world.net.chain.advance(EPOCH // 4)
     await world.net.caught_up()
     assert (await world.prover(node).run_once()).lost == 1
+
+
+@pytest.mark.parametrize("piece", [4, 9])
+@pytest.mark.parametrize("when", ["before", "behind"])
+async def test_pieces_that_an_owner_pushes_beyond_the_file_frame_nobody(world, piece, when):
+    """Else an owner could make a node admit to have lost what it holds well."""
+    view = await world.bench.upload(b"x" * 200_000)
+    node = view.record.holders[1]
+    store = world.net.members[node].custody.store
+    extra = b"anything" * 1000
+    commitment = commit(extra, store.leaf_size)
+    ref = store.slot(view.record.file, 2).ref
+    if when == "before":  # that it was accepted, as far as the store is concerned
+        assert not await store.put(ref, piece, commitment, extra)
+    else:
+        custody = world.net.members[node].custody
+        with pytest.raises(InvalidRequestError, match="4 pieces"):
+            await custody.push(world.net.owner.address, ref, piece, commitment, extra)
+    await world.epochs(3)
+    assert world.reports[node].lost == 0
+    assert world.net.index.file(view.record.file).lost == ()
+    shown = await world.net.members[node].probing.leaf(
+        world.net.owner.address, ReplicaKey(view.record.file, 2, 0), 0
+    )
+    holding = view.holdings[1]
+    key = ReplicaKey(view.record.file, 2, 0)
+    check_leaf(shown, store.leaf_size, holding, key, 0)
