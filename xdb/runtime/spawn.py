@@ -15,13 +15,13 @@ class TaskSpawn:
     """
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], None] = {}  # in the order of their start
 
     def start(self, work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
         """See `Spawn`."""
         task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = None
+        task.add_done_callback(self._let_go)
         return task
 
     async def __aenter__(self) -> Self:
@@ -33,9 +33,13 @@ class TaskSpawn:
     async def stop(self) -> None:
         """Cancels what still runs, and waits for it."""
         while self._tasks:
-            tasks = sorted(self._tasks, key=lambda task: task.get_name())
+            tasks = list(self._tasks)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             # when all had ended, gather may return before their callbacks ran
-            self._tasks.difference_update(tasks)
+            for task in tasks:
+                self._let_go(task)
+
+    def _let_go(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.pop(task, None)
