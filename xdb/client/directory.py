@@ -79,19 +79,15 @@ class DirectoryUpload:
 
     async def run(self) -> AsyncGenerator[DirectoryResult, None]:
         """Results as they come. What would stop every file is raised, the rest is told."""
-        running: set[asyncio.Task[DirectoryResult]] = set()
+        running: list[asyncio.Task[DirectoryResult]] = []
         async with TaskSpawn() as spawn:
             for entry in self.entries:
                 if len(running) >= AT_ONCE:
-                    ended, running = await asyncio.wait(
-                        running, return_when=asyncio.FIRST_COMPLETED
-                    )
-                    for task in ended:
+                    for task in await _ended(running):
                         yield task.result()
-                running.add(spawn.start(self._one(entry), name=f"upload {entry.name}"))
+                running.append(spawn.start(self._one(entry), name=f"upload {entry.name}"))
             while running:
-                ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                for task in ended:
+                for task in await _ended(running):
                     yield task.result()
 
     async def _one(self, entry: Entry) -> DirectoryResult:
@@ -121,6 +117,16 @@ class DirectoryUpload:
             raise
         except XdbError as error:
             return _failed(entry, error)
+
+
+async def _ended(
+    running: list[asyncio.Task[DirectoryResult]],
+) -> list[asyncio.Task[DirectoryResult]]:
+    """Waits for some of them and takes those out, in the order of their start."""
+    await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    ended = [task for task in running if task.done()]
+    running[:] = [task for task in running if task not in ended]
+    return ended
 
 
 def walk(directory: Path, prefix: str) -> list[Entry]:

@@ -3,7 +3,15 @@ from pathlib import Path
 
 import pytest
 
-from xdb.client.directory import prefix_of, walk
+from xdb.client.directory import (
+    AT_ONCE,
+    DirectoryResult,
+    DirectoryUpload,
+    Entry,
+    Outcome,
+    prefix_of,
+    walk,
+)
 from xdb.errors import ConfigError, InvalidRequestError
 
 
@@ -32,3 +40,13 @@ def test_what_is_no_file_is_told(tmp_path):
     assert isinstance(odd.error, InvalidRequestError)
     with pytest.raises(ConfigError, match="is no directory"):
         walk(tmp_path / "nothing", "")
+
+
+async def test_results_of_files_that_end_together_come_in_the_order_of_the_files():
+    entries = [Entry(Path(f"{number}"), f"{number}", 1) for number in range(AT_ONCE * 10)]
+
+    async def upload(entry, _report):
+        return DirectoryResult(entry.path, entry.name, Outcome.UPLOADED)
+
+    upload_all = DirectoryUpload(entries, upload, lambda _progress: None)
+    assert [result.name async for result in upload_all.run()] == [e.name for e in entries]
