@@ -35,8 +35,9 @@ def change(staging: Staging, at: Moment, old: FileView | None, new: FileView | N
         new = replace(new, height=at.height)
     before = dict(_entries(old)) if old else {}
     after = dict(_entries(new)) if new else {}
-    for key in before.keys() - after.keys():
-        staging.put(key, None)
+    for key in before:
+        if key not in after:
+            staging.put(key, None)
     for key, value in after.items():
         if before.get(key) != value:
             staging.put(key, value)
