@@ -15,6 +15,7 @@ from xdb.model.registry import Endpoint
 from xdb.peer.connections import Connections
 from xdb.peer.failures import restore
 from xdb.peer.requests import RequestMetadata, RequestSigner
+from xdb.peer.transport import Channel
 
 M = TypeVar("M", bound=Message)
 
@@ -43,7 +44,7 @@ class Party:
         return self.signer.metadata(method, self.audience, request)
 
     @asynccontextmanager
-    async def channel(self) -> AsyncIterator[grpc.aio.Channel]:
+    async def channel(self) -> AsyncIterator[Channel]:
         """A channel for one call, whose failures come out as XdbError."""
         try:
             async with self.connections.use(self.whom, self.endpoint) as channel:

@@ -12,7 +12,8 @@ from xdb.model.ids import Digest
 from xdb.model.registry import Endpoint
 from xdb.peer.config import PeerConfig
 from xdb.peer.failures import is_lost
-from xdb.peer.pinning import accepts, check_certificate, fetch_certificate, open_channel
+from xdb.peer.pinning import accepts, check_certificate
+from xdb.peer.transport import Channel, TlsTransport, Transport
 
 _LOST = (
     grpc.ChannelConnectivity.IDLE,  # the server closed it
@@ -24,7 +25,7 @@ _LOST = (
 class _Connection:
     """A channel, and who uses it."""
 
-    channel: grpc.aio.Channel
+    channel: Channel
     certificate: Digest
     users: int = 0
     proven: bool = False  # a call on it has come through
@@ -38,15 +39,18 @@ class Connections:
     connection given up closes when the last call on it has ended.
     """
 
-    def __init__(self, config: PeerConfig | None = None) -> None:
+    def __init__(
+        self, config: PeerConfig | None = None, transport: Transport | None = None
+    ) -> None:
         self.config = config or PeerConfig()
+        self._transport = transport or TlsTransport()
         self._open: dict[str, _Connection] = {}
         self._opening: dict[Endpoint, asyncio.Future[None]] = {}
         self._bulk: dict[str, asyncio.Semaphore] = {}
         self._closed = False
 
     @asynccontextmanager
-    async def use(self, whom: str, endpoint: Endpoint) -> AsyncIterator[grpc.aio.Channel]:
+    async def use(self, whom: str, endpoint: Endpoint) -> AsyncIterator[Channel]:
         """The channel for one call. `whom` names the other side in messages."""
         connection = await self._connection(whom, endpoint)
         connection.users += 1
@@ -92,7 +96,7 @@ class Connections:
     async def _connect(self, whom: str, endpoint: Endpoint) -> None:
         opening = self._opening[endpoint] = asyncio.get_running_loop().create_future()
         try:
-            shown = await fetch_certificate(whom, endpoint.address, self.config.connect)
+            shown = await self._transport.fetch(whom, endpoint.address, self.config.connect)
             certificate = check_certificate(whom, endpoint, shown)
         except XdbError as error:
             opening.set_exception(error)
@@ -105,7 +109,7 @@ class Connections:
             return
         old = self._open.get(endpoint.address)
         self._open[endpoint.address] = _Connection(
-            open_channel(endpoint.address, shown), certificate
+            self._transport.open(endpoint.address, shown), certificate
         )
         if old is not None:
             old.retired = True
