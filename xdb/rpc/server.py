@@ -76,13 +76,7 @@ async def serve(
 
     ConfigError when the address cannot be had.
     """
-    edge = Edge(
-        _methods(services),
-        settings.limits,
-        planes,
-        Failures(settings.clock, settings.entropy),
-        settings.doorkeeper,
-    )
+    edge = edge_of(settings, services, planes)
     server = grpc.aio.server(
         interceptors=[edge],
         options=options(settings.limits),
@@ -102,6 +96,17 @@ async def serve(
         await health.stopping()
         edge.subscriptions.end()
         await server.stop(GRACE)
+
+
+def edge_of(settings: ServerSettings, services: Sequence[Service], planes: Planes) -> Edge:
+    """What stands before the services."""
+    return Edge(
+        _methods(services),
+        settings.limits,
+        planes,
+        Failures(settings.clock, settings.entropy),
+        settings.doorkeeper,
+    )
 
 
 def options(limits: Limits) -> list[tuple[str, int]]:
