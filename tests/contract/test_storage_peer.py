@@ -28,6 +28,7 @@ from xdb.testing.entropy import SeededEntropy
 from xdb.testing.keys import NamedKey
 from xdb.testing.network import START, network
 from xdb.testing.serving import served
+from xdb.testing.simulation.network import SimulatedNetwork, simulated_certificate
 
 DAY = 86400
 ONE_COPY = Redundancy(Coding.COPIES, 1, 1)
@@ -55,9 +56,15 @@ class Remote:
 
     def __init__(self, world, member):
         self.world, self.member = world, member
-        self.connections = Connections()
-        self.serving = served(member.custody)
+        self.connections = self.connect()
+        self.serving = self.serve()
         self.record = None
+
+    def connect(self):
+        return Connections()
+
+    def serve(self):
+        return served(self.member.custody)
 
     async def start(self):
         self.record = await self.serving.__aenter__()
@@ -79,16 +86,43 @@ class Remote:
             await self.stop()
 
 
+class Simulated(Remote):
+    """Calls over a simulated network."""
+
+    def connect(self):
+        self.network = SimulatedNetwork(self.world.clock, SeededEntropy("network"))
+        return self.network.connections("owner")
+
+    def serve(self):
+        return served(
+            self.member.custody,
+            listen="node-0.example:7000",
+            certificate=simulated_certificate("node-0"),
+            by=self.network.serve,
+        )
+
+    async def close(self):
+        await super().close()
+        assert self.network.calls == 0
+        await self.network.close()
+
+
 @pytest.fixture
 async def world():
     async with network(1) as made:
         yield made
 
 
-@pytest.fixture(params=["local", "grpc"])
+@pytest.fixture(params=["local", "grpc", "simulated"])
 async def way(request, world):
     (member,) = world.members.values()
-    made = Local(world, member) if request.param == "local" else await Remote(world, member).start()
+    match request.param:
+        case "local":
+            made = Local(world, member)
+        case "grpc":
+            made = await Remote(world, member).start()
+        case "simulated":
+            made = await Simulated(world, member).start()
     yield made
     await made.close()
 
