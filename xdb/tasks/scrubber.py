@@ -14,7 +14,7 @@ from itertools import islice
 from math import inf
 
 from xdb.core.encoding import decode, encode
-from xdb.errors import ConfigError, NotFoundError, XdbError
+from xdb.errors import ConfigError, NotFoundError, OverloadedError, XdbError
 from xdb.model.storage import ReplicaKey
 from xdb.model.units import Seconds
 from xdb.ports.clock import Clock
@@ -30,6 +30,7 @@ KEY = b"scrub"
 _PAGE = 64  # entries of the catalog read at once
 _LONGEST_PAUSE = 60.0
 _SHORTEST = 1.0
+_PATIENCE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class _Tally:
     manifests: int = 0
     bytes: int = 0
     damaged: int = 0
+    busy: int = 0  # in a row that there were no means to look at
     problems: list[str] = field(default_factory=list)
 
 
@@ -139,12 +141,15 @@ class ScrubberTask:
     async def _look(self, scrub: Round, budget: float, tally: _Tally) -> Round:
         # A cycle that catches up ends in time for the next, so that reports and
         # surrenders do not wait for it.
-        until = self.clock.monotonic() + self.config.every
+        until, behind = self.clock.monotonic() + self.config.every, scrub
         while page := list(islice(self.store.catalog.parts(scrub.after), _PAGE)):
             for part in page:
                 if self.store.files.failed:
                     return scrub
+                behind = scrub if not tally.busy else behind
                 await self._verify(part, tally)
+                if tally.busy == _PATIENCE:
+                    return behind  # nothing can be looked at just now: the next cycle tries again
                 scrub = replace(scrub, done=scrub.done + part.size, after=part.cursor)
                 await self.clock.sleep(0)
                 enough = tally.bytes >= budget or self.clock.monotonic() >= until
@@ -167,7 +172,9 @@ class ScrubberTask:
                 what = "manifest" if part.piece is None else f"piece {part.piece}"
                 where = f"slot {part.slot} of file {part.file.hex()}"
                 tally.problems.append(f"{what} of {where}: {error}")
+            tally.busy = tally.busy + 1 if isinstance(error, OverloadedError) else 0
             return
+        tally.busy = 0
         tally.bytes += part.size
         damage = self.store.catalog.damage(part.file, part.slot, part.piece)
         if damage is not None:

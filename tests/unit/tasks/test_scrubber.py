@@ -375,3 +375,20 @@ async def test_key_of_a_replica_is_told(bench):
         await bench.everything()
     assert logs[0]["piece"] == 3
     assert damaged(bench.store) == [key(ref(), 3)]
+
+
+async def test_what_could_not_be_looked_at_for_want_of_means_is_not_passed_over(bench):
+    """A round that hashed nothing is no round."""
+    await fill(bench.store)
+    step = bench.box.disk.step
+
+    def busy(operation, path):
+        if operation == "read":
+            raise OverloadedError(f"{path}: too many open files: try again in a few seconds")
+
+    bench.box.disk.step = busy
+    report = await bench.everything()
+    assert (report.replicas, report.last_round, len(report.problems)) == (0, 0, 3)
+    bench.box.disk.step = step
+    report = await bench.task.run_once()
+    assert (report.replicas, report.manifests, report.problems) == (6, 3, ())
