@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from xdb.core.health import Survey, changes, counted
 from xdb.index.index import Index
@@ -18,6 +19,8 @@ from xdb.services.turns import Turns
 
 PAGE = 50
 """Files and nodes between which others get their turn."""
+TURN = 500
+"""Entries of the book between which they do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class HealthTask:
         async for page in self._pages(round_):
             await self._note(round_, page)
         await self._note(round_, round_.summed_up())
-        await self.book.write((), [each for each in self.book.coloured() if each not in round_.met])
+        await self.book.write((), [each async for each in self._gone(round_)])
         found = self.book.latest = round_.latest
         return HealthReport(found.nodes, found.files, round_.changed, tuple(round_.problems))
 
@@ -68,6 +71,16 @@ class HealthTask:
             if not after:
                 return
             await turns.rest()
+
+    async def _gone(self, round_: "_Round") -> AsyncIterator[Subject]:
+        """What was not green once and is no more, or not of this owner."""
+        after = None
+        while page := list(islice(self.book.coloured(after), TURN)):
+            for each in page:
+                if each not in round_.met:
+                    yield each
+            after = page[-1]
+            await self.clock.sleep(0)
 
     async def _note(self, round_: "_Round", found: dict[Subject, Standing]) -> None:
         changed = round_.changes(found)

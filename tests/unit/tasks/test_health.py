@@ -2,7 +2,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from xdb.model.calls import Delete, UpdateNamespace
-from xdb.model.health import Colour, Kind, Silence, Subject
+from xdb.model.health import Change, Colour, Kind, Silence, Subject
 from xdb.model.registry import Coding, Redundancy
 from xdb.runtime.logging import logger
 from xdb.services.health.book import HealthBook
@@ -12,6 +12,7 @@ from xdb.tasks import health as module
 from xdb.tasks.health import HealthTask
 from xdb.testing.living import EPOCH, living
 from xdb.testing.observed import Observed
+from xdb.testing.turns import turns
 
 GREEN, YELLOW, RED, LOST = Colour
 
@@ -160,3 +161,12 @@ async def test_a_look_leaves_its_sums(world, bench):
     assert (latest.time, latest.files) == (world.net.index.head.time, report.files)
     assert latest.namespaces == {view.record.namespace: report.files}
     assert latest.sums[Subject(Kind.SYSTEM)].colour is GREEN
+
+
+async def test_forgetting_what_is_no_more_holds_up_nobody(world, bench):
+    await world.begin_epoch()
+    usual = await turns(bench.task.run_once())
+    gone = [Subject(Kind.FILE, number.to_bytes(32, "big")) for number in range(5000)]
+    await bench.book.write(Change(1, each, GREEN, RED, "cause", "remedy") for each in gone)
+    assert await turns(bench.task.run_once()) >= usual + len(gone) // 500
+    assert not set(bench.book.coloured()) & set(gone)

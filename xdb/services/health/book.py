@@ -52,9 +52,10 @@ class HealthBook:
         found = self._entry(subject)
         return 0 if found is None else found.since
 
-    def coloured(self) -> Iterator[Subject]:
-        """Everything that is not green."""
-        for key, _ in self._kv.scan(_COLOURS):
+    def coloured(self, after: Subject | None = None) -> Iterator[Subject]:
+        """Everything that is not green, or that behind a subject."""
+        start = b"" if after is None else _colour_key(after)
+        for key, _ in self._kv.scan(_COLOURS, after=start):
             yield Subject(Kind(key[len(_COLOURS)]), key[len(_COLOURS) + 1 :])
 
     async def write(self, changes: Iterable[Change], gone: Iterable[Subject] = ()) -> None:
