@@ -6,11 +6,13 @@ Prints the hash of its trace, and the process's hash of a string.
 import asyncio
 import sys
 
+from xdb.store.kv_memory import MemoryKeyValue
 from xdb.store.recovery import open_store
 from xdb.testing.box import LARGE, LEAF, NOW, put, ref
 from xdb.testing.compute import InlineCompute
 from xdb.testing.disk import MemoryDisk
 from xdb.testing.kv import CrashingKeyValue
+from xdb.testing.living import living
 from xdb.testing.simulation.clock import SimulatedClock
 from xdb.testing.simulation.incarnation import Incarnation
 from xdb.testing.simulation.run import run
@@ -67,8 +69,30 @@ async def storing(simulation):
         simulation.record("node", name)
 
 
+async def mending(simulation):
+    """A whole network: an owner stores, a node loses everything, what it had is made again."""
+    async with living(5) as world:
+        views = [
+            await world.bench.upload(bytes([number]) * 100_000, world.bench.request(f"f{number}"))
+            for number in range(3)
+        ]
+        await world.epochs()
+        member = world.net.members[views[0].record.holders[0]]
+        member.disk, member.kv = MemoryDisk(), MemoryKeyValue()
+        await world.net.restart(member.node)
+        for _ in range(3):
+            await world.epochs()
+            report = await world.care()
+            simulation.record("owner", str(report))
+        for number, view in enumerate(views):
+            now = world.net.index.file(view.record.file)
+            simulation.record("owner", " ".join(each.hex() for each in now.record.holders))
+            assert await world.bench.download(now) == bytes([number]) * 100_000
+
+
 async def main(simulation):
     await sets_of_tasks(simulation)
+    await mending(simulation)
     await storing(simulation)
 
 
