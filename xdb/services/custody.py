@@ -6,7 +6,6 @@ that a crash can take.
 """
 
 from dataclasses import dataclass
-from itertools import islice
 
 from xdb.core.manifest import manifest_digest, read_manifest
 from xdb.core.merkle import holding_root
@@ -186,7 +185,7 @@ class Custody:
             clock=int(self.clock.wall()),
             accepts=not reason,
             reason=reason,
-            damaged=sum(1 for _ in islice(self.store.catalog.damaged(), _MOST_DAMAGED)),
+            damaged=self.store.catalog.count_damaged(_MOST_DAMAGED),
         )
 
     # ------------------------------------------------------------ inside

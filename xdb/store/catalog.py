@@ -17,6 +17,7 @@ Earlier stores have the reason of a damage alone, as text.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeVar
 
 from xdb.core.encoding import decode, encode
@@ -164,6 +165,10 @@ class Catalog:
                 entry.since,
                 entry.reason,
             )
+
+    def count_damaged(self, most: int) -> int:
+        """How much that is, up to a number; reads no entry."""
+        return sum(1 for _ in islice(self.kv.scan(_DAMAGED), most))
 
     def damage(self, file: FileId, slot: int, piece: int | None) -> DamageEntry | None:
         """What is known of the damage of a replica, or without a piece of a manifest."""

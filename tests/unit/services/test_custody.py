@@ -33,6 +33,7 @@ from xdb.model.registry import NodeState, Receipt
 from xdb.model.storage import ReplicaKey
 from xdb.services.acceptance import root_over
 from xdb.services.admission import Admission, admission
+from xdb.store import catalog
 from xdb.store.room import RoomConfig
 from xdb.testing.clock import FakeClock
 from xdb.testing.custody import SealedFile, memory_custody
@@ -555,3 +556,15 @@ async def test_no_receipt_for_what_was_collected_while_it_was_asked_for(world, f
     monkeypatch.undo()
     await push_all(custody, file)
     assert (await accept(custody, file)).root == holding_root(file.commitments(1))
+
+
+async def test_a_status_counts_damage_without_reading_it(world, file, monkeypatch):
+    """Anybody may ask for it, however long the list is."""
+    custody = custody_of(world)
+    await custody.store.list_missing(file.id, 1, lambda: [None, *range(300)], "missing")
+
+    def read(_value):
+        raise AssertionError("an entry was read")
+
+    monkeypatch.setattr(catalog, "_damage_entry", read)
+    assert (await custody.status(ALICE.address)).damaged == 301
