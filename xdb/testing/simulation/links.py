@@ -36,13 +36,13 @@ class Fate(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Dice:
-    """Draws from one stream. What cannot happen costs no draw."""
+    """Draws from one stream. What cannot happen costs no draw; of zeros nothing happens."""
 
     entropy: Entropy
 
     def happens(self, chance: float) -> bool:
         """Whether something of that chance happens now."""
-        return chance > 0 and self._uniform() < chance
+        return chance > 0 and self._uniform() >= 1 - chance
 
     def exponential(self, mean: float) -> float:
         """An exponentially distributed number, in whole millionths."""

@@ -2,6 +2,9 @@
 
 Messages are bytes; connections fail and delay as TCP, TLS and grpc would make them. A host is
 the part of an address before the port. Time is a `Clock`'s, chance an `Entropy`'s.
+
+Not here: corrupted bytes (TLS finds them), the most streams of one connection, the age and
+idle time after which a server closes one, health checks and reflection.
 """
 
 import ssl

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from xdb.errors import TimeoutExpiredError, UnavailableError
-from xdb.testing.simulation.links import LinkConditions
+from xdb.testing.simulation.links import Dice, LinkConditions
 
 CLIENT, SERVER = "client", "server"
 
@@ -137,3 +137,15 @@ async def test_chances_are_about_right(bench, chance):
     link.conditions = LinkConditions(duplicated=chance)
     found = sum(link.duplicates() for _ in range(2000)) / 2000
     assert abs(found - chance) < 0.05
+
+
+class Zeros:
+    def draw(self, count):
+        return bytes(count)
+
+
+def test_of_zeros_nothing_happens():
+    dice = Dice(Zeros())
+    assert not dice.happens(0.999)
+    assert dice.happens(1.0)
+    assert dice.exponential(5.0) == 0.0
