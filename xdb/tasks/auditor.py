@@ -68,6 +68,12 @@ class AuditorTask:
             return await self._round(node)
 
     async def _round(self, node: NodeId | None) -> tuple[AuditorReport, list[Finding]]:
+        parameters = self.index.parameters
+        age = int(self.auditing.clock.wall()) - self.index.head.time
+        if age > max(parameters.receipt_validity, parameters.heartbeat):
+            # nodes keep for so long what was moved away, and answer for it
+            note = f"nobody is asked while the newest known block is {age} s old"
+            return AuditorReport(note=note), []
         nodes = self._nodes() if node is None else [node]
         round_ = _Round(self.auditing, iter(nodes), self.auditing.doubtful())
         await together(*(round_.work() for _ in range(AT_ONCE)))

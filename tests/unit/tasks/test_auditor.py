@@ -374,3 +374,19 @@ async def test_a_node_that_is_offline_and_holds_nothing_is_left_alone(world):
 def test_probes_ask_for_something_but_not_for_everything(leaves):
     with pytest.raises(ConfigError, match=r"audit\.leaves"):
         AuditConfig(leaves)
+
+
+async def test_nobody_is_blamed_for_what_this_owner_node_has_not_heard_of(world):
+    """It slept; meanwhile another one moved the slot, and its former node removed it."""
+    view = await uploaded(world)
+    node = view.record.holders[1]
+    await world.net.members[node].custody.store.remove(view.record.file, 2)
+    world.net.clock.jump(world.net.chain.parameters.receipt_validity + 60)
+    report = await world.auditor.run_once()
+    assert (report.asked, report.wrong) == (0, 0)
+    assert "s old" in report.note
+    assert not world.observations.showed_wrong(node)
+    assert list(world.observations.damages()) == []
+    world.net.chain.tick()
+    await world.net.caught_up()
+    assert (await world.auditor.run_once()).asked == 4

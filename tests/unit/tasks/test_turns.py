@@ -62,7 +62,7 @@ async def test_two_cycles_of_repair_never_run_at_the_same_time(care):
 
 async def test_two_rounds_of_probes_never_run_at_the_same_time(care):
     busy = Busy()
-    busy.observations = care.bench.observations
+    busy.observations, busy.clock = care.bench.observations, care.bench.network.clock
     auditor = replace(care.auditor, auditing=busy)
     node = next(iter(care.bench.network.members))
     await asyncio.gather(auditor.round(node), auditor.round(node), auditor.round(node))
