@@ -26,7 +26,7 @@ from xdb.model.storage import Damage, ReplicaKey
 from xdb.ports.clock import Clock
 from xdb.ports.entropy import Entropy
 from xdb.ports.peer import StoragePeer, StoragePeers
-from xdb.services.observations import Observations, SlotDamage
+from xdb.services.observations import Observations, SlotDamage, damages_by_turns
 
 MOST_LOOKED_AT = 1000
 """Holdings of a node among which those of the owner are looked for in one probe."""
@@ -105,10 +105,10 @@ class Auditing:
             finding.answered, finding.text = True, str(error)
         return finding
 
-    def doubtful(self) -> dict[NodeId, list[Place]]:
+    async def doubtful(self) -> dict[NodeId, list[Place]]:
         """Slots that showed something wrong and are to be asked again, a few of each node."""
         found: dict[NodeId, list[Place]] = {}
-        for file, slot, damage in self.observations.damages():
+        async for file, slot, damage in damages_by_turns(self.observations, self.clock):
             places = found.setdefault(damage.node, []) if damage.shown else []
             if damage.shown and len(places) < AGAIN:
                 places.append((file, slot))
@@ -131,7 +131,7 @@ class Auditing:
         by_node = {finding.node: finding for finding in findings if finding.answered}
         over = [
             (file, slot)
-            for file, slot, damage in self.observations.damages()
+            async for file, slot, damage in damages_by_turns(self.observations, self.clock)
             if self._is_over((file, slot), damage, by_node.get(damage.node))
         ]
         for file, slot in over:

@@ -4,16 +4,21 @@ It convicts nobody: it decides which nodes get new files and what is repaired, a
 for this owner. Times are chain time.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeVar
 
 from xdb.core.encoding import decode, encode
 from xdb.model.health import Silence
 from xdb.model.ids import Address, FileId, NodeId
+from xdb.ports.clock import Clock
 from xdb.ports.kv import KeyValue
 
 T = TypeVar("T")
+
+TURN = 200
+"""Entries between which others have their turn."""
 
 _NODES, _DAMAGE = b"probe/n/", b"probe/d/"
 MOST_PIECES = 100_000
@@ -101,9 +106,12 @@ class Observations:
         """What of a slot is damaged, as far as anybody has seen."""
         return _read(SlotDamage, self._kv.get(_key(file, slot)))
 
-    def damages(self) -> Iterator[tuple[FileId, int, SlotDamage]]:
-        """All that is damaged."""
-        for key, value in self._kv.scan(_DAMAGE):
+    def damages(
+        self, after: tuple[FileId, int] | None = None
+    ) -> Iterator[tuple[FileId, int, SlotDamage]]:
+        """All that is damaged, or that behind a slot."""
+        start = b"" if after is None else _key(*after)
+        for key, value in self._kv.scan(_DAMAGE, after=start):
             file, slot = key[len(_DAMAGE) : -8], key[-8:]
             damage = _read(SlotDamage, value)
             if damage is not None:
@@ -140,6 +148,18 @@ class Observations:
 
     async def _write(self, batch: dict[bytes, bytes | None]) -> None:
         await self._kv.write(batch, sync=False)
+
+
+async def damages_by_turns(
+    seen: Observations, clock: Clock
+) -> AsyncIterator[tuple[FileId, int, SlotDamage]]:
+    """All that is damaged, a part at a time: a node that lost its disk makes a long list."""
+    after = None
+    while part := list(islice(seen.damages(after), TURN)):
+        for each in part:
+            yield each
+        after = part[-1][:2]
+        await clock.sleep(0)
 
 
 def _read(kind: type[T], value: bytes | None) -> T | None:

@@ -75,7 +75,7 @@ class AuditorTask:
             note = f"nobody is asked while the newest known block is {age} s old"
             return AuditorReport(note=note), []
         nodes = self._nodes() if node is None else [node]
-        round_ = _Round(self.auditing, iter(nodes), self.auditing.doubtful())
+        round_ = _Round(self.auditing, iter(nodes), await self.auditing.doubtful())
         await together(*(round_.work() for _ in range(AT_ONCE)))
         answered = any(finding.answered for finding in round_.findings)
         # when nobody answers, the one who asks is cut off

@@ -17,6 +17,7 @@ from xdb.tasks.auditor import AT_ONCE, AuditConfig
 from xdb.testing.keys import NamedKey
 from xdb.testing.living import living
 from xdb.testing.network import LocalPeer
+from xdb.testing.turns import turns
 
 
 @pytest.fixture
@@ -390,3 +391,15 @@ async def test_nobody_is_blamed_for_what_this_owner_node_has_not_heard_of(world)
     world.net.chain.tick()
     await world.net.caught_up()
     assert (await world.auditor.run_once()).asked == 4
+
+
+async def test_a_node_with_much_damage_holds_up_nobody(world):
+    view = await uploaded(world)
+    usual = await turns(world.auditor.run_once())
+    node, count = view.record.holders[0], 2000
+    for slot in range(count):
+        damage = SlotDamage(1, (), manifest=True, shown=True, node=node)
+        await world.observations.seen(view.record.file, 100 + slot, damage)
+    # looked through once for what to ask again, and once for what is over
+    assert await turns(world.auditor.run_once()) >= usual + 2 * count // 250
+    assert list(world.observations.damages()) == []

@@ -32,7 +32,7 @@ class Busy:
         await self.work()
         return Plan((), ())
 
-    def doubtful(self):
+    async def doubtful(self):
         return {}
 
     async def probe(self, node, doubtful):
