@@ -15,7 +15,7 @@ from xdb.errors import NotFoundError, RefusedCallError, UnavailableError, XdbErr
 from xdb.model.calls import Surrender
 from xdb.model.ids import FileId, NodeId
 from xdb.model.refusal import Refusal
-from xdb.model.registry import FileRecord
+from xdb.model.registry import FileRecord, Holding
 from xdb.model.storage import Damage
 from xdb.ports.blockchain import Head, Registry
 from xdb.ports.clock import Clock
@@ -38,6 +38,11 @@ class FileFacts(Protocol):
     @property
     def record(self) -> FileRecord:
         """Its record."""
+        ...
+
+    @property
+    def holdings(self) -> tuple[Holding, ...]:
+        """What slots 1, 2, ... hold."""
         ...
 
     @property
@@ -92,6 +97,8 @@ class Surrendering:
             try:
                 if not self._is_held(name):
                     settled = name
+                elif self._is_beyond(damage):
+                    continue
                 elif await self._is_damaged(damage):
                     settled = name
                     given += [name] if await self._give_up(name) else []
@@ -129,6 +136,13 @@ class Surrendering:
             and slot not in found.lost
             and head.time < found.record.gone(self.registry.parameters.retention)
         )
+
+    def _is_beyond(self, damage: Damage) -> bool:
+        """Whether it is about a piece that was pushed and is none of the file's."""
+        found = self.records.file(damage.file)
+        if found is None or damage.manifest or damage.slot > len(found.holdings):
+            return False
+        return damage.piece >= found.holdings[damage.slot - 1].replicas
 
     async def _is_damaged(self, damage: Damage) -> bool:
         """A last look, so that nothing is given up for a fault that went away."""

@@ -276,3 +276,16 @@ async def test_a_cycle_gives_up_so_many_slots_and_the_next_goes_on(bench, monkey
     assert len((await bench.task.run_once()).slots) == 2
     await bench.net.caught_up()
     assert len((await bench.task.run_once()).slots) == 1
+
+
+async def test_a_piece_beyond_the_file_costs_nobody_the_slot(bench):
+    """Its owner pushed it before there was a record; nobody is asked for it."""
+    file = await bench.store_file()
+    piece = len(file.commitments(1))
+    await bench.store.put(file.ref(1), piece, file.commitments(1)[0], file.replicas(1)[0])
+    await bench.lose(file, piece)
+    await bench.later(GRACE)
+    assert await bench.task.run_once() == Surrendered()
+    await bench.lose(file)
+    await bench.later(GRACE)
+    assert await bench.task.run_once() == Surrendered(((file.id, 1),))
