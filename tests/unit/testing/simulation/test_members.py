@@ -4,11 +4,12 @@ import pytest
 
 from xdb.errors import PlacementError, UnavailableError
 from xdb.model.registry import Coding, Redundancy
+from xdb.peer.tasks import GrpcTaskPeers
 from xdb.testing.custody import SealedFile
 from xdb.testing.network import network, until_done
 from xdb.testing.owner import OwnerBench
 from xdb.testing.simulation.links import LinkConditions
-from xdb.testing.simulation.members import hosts, simulated_members
+from xdb.testing.simulation.members import address_of, hosts, simulated_members
 
 BAD = LinkConditions(
     latency=0.05, jitter=0.2, bandwidth=200_000.0, lost=0.03, broken=0.03, duplicated=0.2
@@ -96,3 +97,26 @@ async def test_members_restart_during_an_upload():
         view = await uploading
         assert await bench.download(view) == DATA
         assert members.simulated.faults["killed"] == 4
+
+
+async def test_tasks_are_told_over_the_network():
+    async with network(1) as net, simulated_members(net) as members:
+        (member,) = net.members.values()
+        peers = members.peers(net.owner)
+        asked = GrpcTaskPeers(peers.signer, peers.connections)
+        assert await asked.of_node(net.index.node(member.node).record) == ()
+        members.simulated.kill(address_of(member))
+        with pytest.raises(UnavailableError):
+            await asked.of_node(net.index.node(member.node).record)
+
+
+async def test_a_duplicate_comes_second_so_that_it_is_the_one_refused():
+    async with network(1) as net, simulated_members(net) as members:
+        (member,) = net.members.values()
+        peer = members.peers(net.owner).peer(net.index.node(member.node).record)
+        await peer.status()
+        members.simulated.shape(LinkConditions(duplicated=1.0, jitter=1.0))
+        asked = asyncio.gather(*(peer.status() for _ in range(20)))
+        await until_done(net.clock, asked)
+        assert all(status.node == member.node for status in await asked)
+        assert members.simulated.faults["duplicated"] == 20
