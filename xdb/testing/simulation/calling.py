@@ -43,10 +43,10 @@ class SimulatedCall:
         """Whether its end is known."""
         return self._status is not None
 
-    def begin(self, request: Request) -> float:
-        """Sends the request; returns when it will be there."""
+    def begin(self, request: Request) -> None:
+        """Sends the request."""
         self._half_closed = request.whole
-        return self._exchange.up.send(request)
+        self._exchange.up.send(request)
 
     def take(self, frame: Frame) -> None:
         """The server says something."""

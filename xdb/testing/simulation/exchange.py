@@ -70,6 +70,7 @@ class Exchange:
         self.host = host_of(address)
         self.fabric = switch.fabric
         self.certificate: bytes | None = None  # the only one the caller trusts
+        self.repeatable = False  # its request may arrive twice
         self.client: End = Nobody()
         self.server: End = Nobody()
         self._switch = switch

@@ -185,15 +185,6 @@ class SimulatedNetwork:
         back = self.fabric.link(host_of(address), source)
         return self.connection(source, address) != connection and not self.fabric.held(back)
 
-    def duplicate(self, exchange: Exchange, request: Request, due: float) -> None:
-        """Sends a request once more, when the link does that. Nobody waits for the answer."""
-        if not exchange.up.link.duplicates():
-            return
-        self.fabric.faults["duplicated"] += 1
-        again = Exchange(self, next(self._numbers), exchange.source, exchange.address)
-        again.certificate = exchange.certificate
-        again.up.send(request, after=due)
-
     def arrive(self, exchange: Exchange, request: Request) -> None:
         """A request is at its address."""
         server = self._servers.get(exchange.address)
@@ -209,6 +200,7 @@ class SimulatedNetwork:
         else:
             self._exchanges[exchange.number] = exchange
             server.begin(exchange, request)
+            self._duplicate(exchange, request)
 
     def break_connection(self, source: str, address: str) -> None:
         """All calls from a host to an address end."""
@@ -221,6 +213,15 @@ class SimulatedNetwork:
         """Forgets a call when neither side is in it."""
         if exchange.over:
             self._exchanges.pop(exchange.number, None)
+
+    def _duplicate(self, exchange: Exchange, request: Request) -> None:
+        """Sends a request that has arrived once more, perhaps. Nobody waits for the answer."""
+        # Not before it has arrived: the second of the two must be the one that is refused.
+        if exchange.repeatable and exchange.up.link.duplicates():
+            self.fabric.faults["duplicated"] += 1
+            again = Exchange(self, next(self._numbers), exchange.source, exchange.address)
+            again.certificate = exchange.certificate
+            again.up.send(request)
 
     def _forget(self, server: SimulatedServer) -> None:
         if self._servers.get(server.address) is server:

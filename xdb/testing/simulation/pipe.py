@@ -61,25 +61,24 @@ class Pipe:
         """Senders look again."""
         self._bell.ring()
 
-    def send(self, frame: Frame, after: float = 0.0) -> float:
-        """Gives a frame to the link; returns when it will arrive, not before `after`."""
+    def send(self, frame: Frame) -> None:
+        """Gives a frame to the link."""
         if self.lost:
-            return self._last
+            return
         self._untaken += isinstance(frame, Data)
         match self.link.fate():
             case Fate.LOST:
                 self._fabric.faults["lost"] += 1
                 self.lost = True
-                return self._last
+                return
             case Fate.BROKEN:
                 self._fabric.faults["broken"] += 1
                 self._broken()
-                return self._last
-        self._last = max(self._last, after, self.link.arrival(frame.size))
+                return
+        self._last = max(self._last, self.link.arrival(frame.size))
         self._queue.append((self._last, frame))
         if self._stop is None:
             self._stop = self._fabric.start(self._carry()).cancel
-        return self._last
 
     def abandon(self) -> None:
         """What is on its way never arrives."""

@@ -30,10 +30,6 @@ class Exchanges(Protocol):
         """Whether the source has been told that a connection is lost."""
         ...
 
-    def duplicate(self, exchange: Exchange, request: Request, due: float) -> None:
-        """Sends a request once more when the link does that."""
-        ...
-
 
 def no_check() -> None:
     """The host is up."""
@@ -111,9 +107,8 @@ class SimulatedChannel:
         if self._closed:
             made.cut("the channel is closed")
             return made
-        due = made.begin(request)
-        if once and request.method != HELLO:
-            self._network.duplicate(exchange, request, due)
+        exchange.repeatable = once and request.method != HELLO
+        made.begin(request)
         return made
 
 

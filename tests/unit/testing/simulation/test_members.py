@@ -116,6 +116,7 @@ async def test_a_duplicate_comes_second_so_that_it_is_the_one_refused():
         peer = members.peers(net.owner).peer(net.index.node(member.node).record)
         await peer.status()
         members.simulated.shape(LinkConditions(duplicated=1.0, jitter=1.0))
+        members.simulated.pause(net.owner.name).end_after(3.0)
         asked = asyncio.gather(*(peer.status() for _ in range(20)))
         await until_done(net.clock, asked)
         assert all(status.node == member.node for status in await asked)
