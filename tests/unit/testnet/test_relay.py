@@ -221,7 +221,7 @@ async def test_told_by_a_file_and_a_socket(relay, tmp_path):
         set_cut(home, frozenset({"a"}))
     async with controlled(relay, home):  # what it was told when it was down
         assert relay.cut == {"a"}
-    assert stat.S_ISSOCK((home / CONTROL).stat().st_mode)
+        assert stat.S_ISSOCK((home / CONTROL).stat().st_mode)
 
 
 async def test_odd_askers_and_a_damaged_file(relay, tmp_path, capsys):
