@@ -1,8 +1,9 @@
 # Everything starts from here. `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint generate bench nightly clean
+.PHONY: help setup demo test simulate lint generate bench nightly clean
 
 PYTHON ?= python3
+SEEDS  ?= 10
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
@@ -22,6 +23,9 @@ demo: $(STAMP) ## a network of real processes does the main job
 test: $(STAMP) ## the tests
 	@$(BIN)/python tests/tools.py
 	@$(BIN)/python -m pytest -n 2 -q
+
+simulate: $(STAMP) ## lives of simulated networks, by seed: SEEDS=N or A-B
+	@$(BIN)/python -m xdb.testing.simulation $(SEEDS)
 
 lint: $(STAMP) ## linters, types, layers, sizes, generated code
 	$(BIN)/ruff check .

@@ -34,6 +34,11 @@ class MemoryDisk:
     _names: dict[str, _File] = field(default_factory=dict)
     _durable: dict[str, _File] = field(default_factory=dict)
 
+    def content(self, path: str) -> bytes | None:
+        """What a file holds now; None when there is none."""
+        file = self._names.get(path)
+        return None if file is None else file.content
+
     def rot(self, path: str, change: Callable[[bytes], bytes | None]) -> None:
         """Changes a file behind everybody's back, as bit rot does; None: it is missing."""
         content = change(self._names[path].content)

@@ -1,0 +1,203 @@
+"""The real nodes of a simulated network, each life of them an incarnation."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from xdb.core.migration import MigrationConfig
+from xdb.model.registry import Endpoint
+from xdb.node.enrolment import Profile
+from xdb.node.owner import OwnerNode, OwnerSettings, open_owner
+from xdb.node.owner_care import CarePaces, CareSettings
+from xdb.node.owner_ports import OwnerPorts
+from xdb.node.storage import StorageNode, open_storage
+from xdb.node.storage_ports import StoragePorts, StorageSettings
+from xdb.peer.requests import RequestSigner
+from xdb.peer.storage import GrpcStoragePeers
+from xdb.runtime.logging import logger
+from xdb.services.admission import Admission
+from xdb.services.candidates import TrustConfig
+from xdb.services.download import DownloadConfig
+from xdb.services.repair.job import RepairConfig
+from xdb.services.upload.sending import UploadConfig
+from xdb.store.room import RoomConfig
+from xdb.tasks.auditor import AuditConfig
+from xdb.tasks.renewer import RenewConfig
+from xdb.tasks.scrubber import ScrubConfig
+from xdb.testing.chain import MemoryChain
+from xdb.testing.compute import InlineCompute
+from xdb.testing.disk import MemoryDisk
+from xdb.testing.keys import NamedKey
+from xdb.testing.kv import CrashingKeyValue
+from xdb.testing.serving import served
+from xdb.testing.simulation.backend import MemoryBackend
+from xdb.testing.simulation.clock import SimulatedClock
+from xdb.testing.simulation.incarnation import Incarnation
+from xdb.testing.simulation.network import SimulatedNetwork, simulated_certificate
+from xdb.testing.simulation.run import Simulation
+
+CAPACITY = 1 << 30
+HOUR = 3600.0
+
+
+@dataclass
+class SimulatedStorage:
+    """A storage node: what survives its lives, and the present one."""
+
+    simulation: Simulation
+    chain: MemoryChain
+    network: SimulatedNetwork
+    name: str
+    clock: SimulatedClock
+    disk: MemoryDisk = field(default_factory=MemoryDisk)
+    catalog: CrashingKeyValue = field(default_factory=CrashingKeyValue)
+    views: CrashingKeyValue = field(default_factory=CrashingKeyValue)
+    life: Incarnation | None = None
+    node: StorageNode | None = None
+
+    @property
+    def key(self) -> NamedKey:
+        """The key of its id, which is its signer's, too."""
+        return NamedKey(self.name)
+
+    @property
+    def address(self) -> str:
+        """Where it is reached."""
+        return f"{self.name}.example:7000"
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it runs."""
+        return self.life is not None and self.life.alive
+
+    async def start(self) -> None:
+        """A new life from what the last one left; returns when it serves."""
+        entropy = self.simulation.tape.stream(self.name)
+        life = self.life = Incarnation(self.name, [self.disk, self.catalog, self.views], entropy)
+        ready = life.start(self._open(life), name="opening")
+        self.node = await ready
+        life.start(self._serve(self.node), name="serving")
+        self.node.start_tasks()
+        self.simulation.record(self.name, "up")
+
+    async def crash(self) -> None:
+        """Power is lost."""
+        if self.life is None:
+            return
+        self.life.fence()
+        self.node = None
+        self.network.kill(self.address)
+        self.life.crash()
+        await self.life.ended()
+        self.simulation.record(self.name, "down")
+
+    def wipe(self) -> None:
+        """Another disk, while it is down."""
+        self.disk, self.catalog = MemoryDisk(), CrashingKeyValue()
+        self.views = CrashingKeyValue()
+
+    async def _open(self, life: Incarnation) -> StorageNode:
+        tape, key = self.simulation.tape, self.key
+        certificate = simulated_certificate(self.address)
+        ports = StoragePorts(
+            clock=life.guard(self.clock),
+            entropy=tape.stream(f"{self.name}/entropy"),
+            spawn=life,
+            compute=InlineCompute(),
+            disk=life.guard(self.disk),
+            catalog=life.guard(self.catalog),
+            views=life.guard(self.views),
+            backend=life.guard(MemoryBackend(self.chain, self.clock)),
+            signer=key,
+            identity=key,
+            log=logger(self.name),
+        )
+        profile = Profile(
+            key.address, Endpoint(self.address, certificate.fingerprint), self.name, "", CAPACITY
+        )
+        settings = StorageSettings(
+            node=key.node,
+            profile=profile,
+            room=RoomConfig(CAPACITY, reserve=0),
+            admission=Admission(None),
+            collector=HOUR,
+            scrub=ScrubConfig(within=24 * HOUR, restore_within=2 * HOUR),
+            version="simulated",
+        )
+        return await open_storage(ports, settings)
+
+    async def _serve(self, node: StorageNode) -> None:
+        async with served(
+            node.custody,
+            listen=self.address,
+            certificate=simulated_certificate(self.address),
+            by=self.network.serve,
+        ):
+            while True:
+                await self.clock.sleep(HOUR)
+
+
+@dataclass
+class SimulatedOwner:
+    """The owner node of a simulated network."""
+
+    simulation: Simulation
+    chain: MemoryChain
+    network: SimulatedNetwork
+    clock: SimulatedClock
+    journal: CrashingKeyValue = field(default_factory=CrashingKeyValue)
+    views: CrashingKeyValue = field(default_factory=CrashingKeyValue)
+    life: Incarnation | None = None
+    node: OwnerNode | None = None
+    starts: int = 0
+
+    @property
+    def key(self) -> NamedKey:
+        """The owner's."""
+        return NamedKey("owner")
+
+    async def start(self) -> None:
+        """A new life."""
+        self.starts += 1
+        entropy = self.simulation.tape.stream("owner")
+        life = self.life = Incarnation("owner", [self.journal, self.views], entropy)
+        self.node = await life.start(self._open(life), name="opening")
+        self.node.start_tasks()
+        self.simulation.record("owner", "up")
+
+    async def crash(self) -> None:
+        """Power is lost."""
+        if self.life is not None:
+            self.node = None
+            self.life.crash()
+            await self.life.ended()
+            self.simulation.record("owner", "down")
+
+    async def _open(self, life: Incarnation) -> OwnerNode:
+        tape, key = self.simulation.tape, self.key
+        clock: Any = life.guard(self.clock)
+        signer = RequestSigner(
+            key, self.chain.deployment, clock, tape.stream(f"owner/requests {self.starts}")
+        )
+        ports = OwnerPorts(
+            clock=clock,
+            entropy=tape.stream("owner/entropy"),
+            spawn=life,
+            compute=InlineCompute(),
+            journal=life.guard(self.journal),
+            views=life.guard(self.views),
+            backend=life.guard(MemoryBackend(self.chain, self.clock)),
+            peers=life.guard(GrpcStoragePeers(signer, self.network.connections("owner"))),
+            key=key,
+            log=logger("owner"),
+        )
+        settings = OwnerSettings(
+            trust=TrustConfig(),
+            upload=UploadConfig(),
+            download=DownloadConfig(),
+            care=CareSettings(AuditConfig(), MigrationConfig(), RepairConfig()),
+            paces=CarePaces(300.0, 300.0, 300.0),
+            renew=RenewConfig(),
+            renewer=HOUR,
+            journal=HOUR,
+        )
+        return await open_owner(ports, settings)
