@@ -81,6 +81,7 @@ class Life:
     async def run(self) -> None:
         """Both phases."""
         await self.world.clock.sleep(60)
+        await self.upload()  # there is something to lose from the start
         safety = self.config.hours * HOUR
         spawn = [
             self._phase("work", self.config.operations, safety, self._operations()),
@@ -95,7 +96,7 @@ class Life:
     ) -> None:
         draw = self.simulation.tape.stream(name)
         for _ in range(count):
-            await self.world.clock.sleep(fraction(draw) * 2 * seconds / (2 * count))
+            await self.world.clock.sleep(2 * fraction(draw) * seconds / count)
             choice = choices[below(draw, len(choices))]
             await choice()
             self._check()
