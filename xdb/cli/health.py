@@ -1,7 +1,7 @@
 """`xdb-cli health` and `xdb-cli nodes health`."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import click
@@ -9,6 +9,7 @@ import click
 from xdb.cli.documents import document, plain
 from xdb.cli.exits import Exit
 from xdb.cli.health_words import changes, file_view, namespace_view, node_view, system_view
+from xdb.cli.listing import moment_of
 from xdb.cli.node import named
 from xdb.cli.parsing import MOMENT
 from xdb.cli.session import converse, now
@@ -105,7 +106,7 @@ def _tell(
 ) -> Exit:
     at, time = state(), now()
     most = (EVENTS if events else CHANGES) if limit is None else limit
-    start = _start(since, time)
+    start = moment_of(since)
 
     async def body(client: "Client") -> tuple[Found | None, list[HealthEvent]]:
         if events and about == _About():  # which can be told before the first look
@@ -153,7 +154,3 @@ async def _newest(
         if len(found) == most:
             break
     return found
-
-
-def _start(since: timedelta | datetime | None, time: float) -> datetime | None:
-    return datetime.fromtimestamp(time, UTC) - since if isinstance(since, timedelta) else since

@@ -75,7 +75,7 @@ def resign(node: str | None, config: Path | None) -> None:
 def _do(verb: str, name: str | None, file: Path | None) -> None:
     import asyncio  # noqa: PLC0415  # not for --help
 
-    from xdb.node.operating import Action, operate  # noqa: PLC0415
+    from xdb.node.operating import Action, operate  # noqa: PLC0415  # likewise
 
     at = state()
     done = asyncio.run(operate(_config(at, name, file), Action(verb)))
@@ -94,7 +94,7 @@ def _do(verb: str, name: str | None, file: Path | None) -> None:
 
 def _config(at: State, name: str | None, file: Path | None) -> "StorageConfig":
     from xdb.config.source import load  # noqa: PLC0415  # not for --help
-    from xdb.config.storage import StorageConfig  # noqa: PLC0415
+    from xdb.config.storage import StorageConfig  # noqa: PLC0415  # likewise
 
     if (name is None) == (file is None):
         raise InvalidRequestError(
@@ -107,7 +107,7 @@ def _config(at: State, name: str | None, file: Path | None) -> "StorageConfig":
 
 def _member(at: State, name: str) -> Path:
     from xdb.client.context import find_context  # noqa: PLC0415  # not for --help
-    from xdb.testnet import network  # noqa: PLC0415
+    from xdb.testnet import network  # noqa: PLC0415  # likewise
 
     context = (at.context or find_context()).absolute()
     if not network.exists(context.parent):

@@ -78,7 +78,7 @@ class HealthOf:
             f"{HEALTH}File", file_ref(ref), owner_pb2.FileHealth, messages.file
         )
 
-    async def events(  # what a list may be narrowed by
+    async def events(
         self,
         kind: HealthKind | None = None,
         subject: bytes = b"",

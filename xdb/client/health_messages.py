@@ -5,15 +5,15 @@ They have the same field names; times become moments, and what is empty None.
 
 from collections.abc import Callable
 from dataclasses import fields
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
 from xdb.client import health_records as records
+from xdb.client.messages import identifier, instant, moment
 from xdb.client.records import Health
-from xdb.model.ids import WIDTHS, FileId, NodeId, Tag
+from xdb.model.ids import FileId, NodeId, Tag
 from xdb.model.registry import NodeState
 from xdb.pb import owner_pb2
 
@@ -38,10 +38,10 @@ def node(m: owner_pb2.NodeHealth) -> records.NodeHealth:
         "node": _fixed(NodeId),
         "state": NodeState,
         "standing": _standing if m.HasField("standing") else _nothing,
-        "since": _moment,
-        "as_of": _time,
+        "since": moment,
+        "as_of": instant,
         "triggers": _each(_trigger),
-        "probed": _moment,
+        "probed": moment,
     }
     return _read(records.NodeHealth, m, convert)
 
@@ -51,8 +51,8 @@ def file(m: owner_pb2.FileHealth) -> records.FileHealth:
     convert: dict[str, _Convert] = {
         "file": _fixed(FileId),
         "standing": _standing,
-        "since": _moment,
-        "as_of": _time,
+        "since": moment,
+        "as_of": instant,
         "slots": _each(_slot),
     }
     return _read(records.FileHealth, m, convert)
@@ -89,12 +89,7 @@ def _each(convert: _Convert) -> Callable[[Any], tuple[Any, ...]]:
 
 
 def _fixed(kind: Any) -> _Convert:  # noqa: ANN401  # an id
-    def convert(data: bytes) -> bytes:
-        if len(data) != WIDTHS[kind]:
-            raise ValueError(f"{len(data)} bytes where {WIDTHS[kind]} belong")
-        return data
-
-    return convert
+    return partial(identifier, kind)
 
 
 def _same(value: Any) -> Any:  # noqa: ANN401  # any field
@@ -105,21 +100,13 @@ def _nothing(_: object) -> None:
     return None
 
 
-def _time(at: int) -> datetime:
-    return datetime.fromtimestamp(at, UTC)
-
-
-def _moment(at: int) -> datetime | None:
-    return _time(at) if at else None
-
-
 _standing = partial(_read, records.Standing, convert={"colour": Health})
 _counts = partial(_read, records.Counts, convert={})
-_trigger = partial(_read, records.Trigger, convert={"since": _time})
+_trigger = partial(_read, records.Trigger, convert={"since": instant})
 _ailing = partial(
     _read,
     records.Ailing,
-    convert={"kind": records.HealthKind, "standing": _standing, "since": _moment},
+    convert={"kind": records.HealthKind, "standing": _standing, "since": moment},
 )
 _slot = partial(
     _read, records.SlotHealth, convert={"node": _fixed(NodeId), "triggers": _each(_trigger)}
@@ -127,7 +114,7 @@ _slot = partial(
 _event = partial(
     _read,
     records.HealthEvent,
-    convert={"time": _time, "kind": records.HealthKind, "before": Health, "after": Health},
+    convert={"time": instant, "kind": records.HealthKind, "before": Health, "after": Health},
 )
 _step = partial(
     _read,
@@ -145,7 +132,7 @@ _finding = partial(
 )
 _SUMS: dict[str, _Convert] = {
     "standing": _standing,
-    "as_of": _time,
+    "as_of": instant,
     "files": _counts,
     "nodes": _counts,
     "worst_files": _each(_ailing),

@@ -1,13 +1,13 @@
 """Messages of audits, days and migrations <-> records of the library."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from xdb.client import history_records as records
-from xdb.client.messages import seconds
+from xdb.client.messages import identifier, instant, moment, seconds
 from xdb.client.nodes import checked
 from xdb.client.refs import file_ref
 from xdb.model.health import Verdict
-from xdb.model.ids import WIDTHS, Address, Digest, FileId, NodeId
+from xdb.model.ids import Digest, FileId, NodeId
 from xdb.pb import owner_pb2
 
 
@@ -38,18 +38,18 @@ def audit(m: owner_pb2.AuditInfo) -> records.AuditInfo:
     return records.AuditInfo(
         id=m.id,
         epoch=m.epoch,
-        starts=_time(m.starts),
-        ends=_time(m.ends),
-        node=_node(m.node),
+        starts=instant(m.starts),
+        ends=instant(m.ends),
+        node=identifier(NodeId, m.node),
         address=m.address,
         verdict=Verdict(m.verdict) if m.verdict else None,
         open=m.open,
-        time=_time(m.time) if m.time else None,
+        time=moment(m.time),
         lost=tuple(
-            records.LostHolding(FileId(_fixed(each.file, FileId)), each.slot, each.name)
+            records.LostHolding(identifier(FileId, each.file), each.slot, each.name)
             for each in m.lost
         ),
-        seed=Digest(_fixed(m.seed, Digest)) if m.seed else None,
+        seed=identifier(Digest, m.seed) if m.seed else None,
     )
 
 
@@ -62,7 +62,7 @@ def days(m: owner_pb2.NodeHistoryReply) -> tuple[records.NodeDay, ...]:
     """Days of a node."""
     return tuple(
         records.NodeDay(
-            _time(day.start),
+            instant(day.start),
             day.heartbeats,
             day.expected,
             day.proved,
@@ -79,29 +79,15 @@ def migrations(m: owner_pb2.ListMigrationsReply) -> records.MigrationPage:
     """A page of migrations."""
     found = tuple(
         records.MigrationInfo(
-            time=_time(each.time),
-            file=FileId(_fixed(each.file, FileId)),
+            time=instant(each.time),
+            file=identifier(FileId, each.file),
             name=each.name,
             slot=each.slot,
-            source=_node(each.source) if each.source else None,
-            target=_node(each.target) if each.target else None,
+            source=identifier(NodeId, each.source) if each.source else None,
+            target=identifier(NodeId, each.target) if each.target else None,
             size=each.size,
             version=each.version,
         )
         for each in m.migrations
     )
     return records.MigrationPage(found, m.next or None)
-
-
-def _node(data: bytes) -> NodeId:
-    return NodeId(Address(_fixed(data, NodeId)))
-
-
-def _fixed(data: bytes, kind: object) -> bytes:
-    if len(data) != WIDTHS[kind]:
-        raise ValueError(f"{len(data)} bytes where {WIDTHS[kind]} belong")
-    return data
-
-
-def _time(at: int) -> datetime:
-    return datetime.fromtimestamp(at, UTC)

@@ -45,24 +45,24 @@ def understand(convert: Callable[[M], R], message: M) -> R:
 def file_info(m: owner_pb2.FileInfo) -> records.FileInfo:
     """A file."""
     return records.FileInfo(
-        file=_id(FileId, m.file),
+        file=identifier(FileId, m.file),
         namespace=m.namespace,
         name=m.name,
         description=m.description,
         size=m.size,
-        published=_moment(m.published),
-        expiry=_time(m.expiry),
-        deleted=_moment(m.deleted),
-        gone=_moment(m.gone),
+        published=moment(m.published),
+        expiry=instant(m.expiry),
+        deleted=moment(m.deleted),
+        gone=moment(m.gone),
         status=FileStatus(m.status),
         redundancy=to_record(m.redundancy, Redundancy),
         slots=tuple(_slot(slot) for slot in m.slots),
-        root=_id(Digest, m.root),
+        root=identifier(Digest, m.root),
         version=m.version,
         health=_perhaps(Health, m.health),
         media_type=m.media_type,
         extra=dict(m.extra),
-        digest=_id(Digest, m.digest) if m.digest else None,
+        digest=identifier(Digest, m.digest) if m.digest else None,
         slices=m.slices,
         slice_size=m.slice_size,
     )
@@ -75,7 +75,7 @@ def file_page(m: owner_pb2.ListFilesReply) -> records.FilePage:
 
 def digest(data: bytes) -> Digest:
     """A digest; ValueError when it is none."""
-    return _id(Digest, data)
+    return identifier(Digest, data)
 
 
 def upload_progress(
@@ -88,7 +88,7 @@ def upload_progress(
         total=total,
         upload_id=upload_id,
         holders=tuple(
-            records.HolderProgress(h.slot, _id(NodeId, h.node), h.bytes) for h in m.holders
+            records.HolderProgress(h.slot, identifier(NodeId, h.node), h.bytes) for h in m.holders
         ),
         note=m.note,
     )
@@ -96,7 +96,7 @@ def upload_progress(
 
 def replica_check(m: owner_pb2.VerifyReply) -> records.ReplicaCheck:
     """One replica's verification."""
-    node = _id(NodeId, m.node)
+    node = identifier(NodeId, m.node)
     return records.ReplicaCheck(m.slot, node, m.piece, m.good, m.problem, m.checked, m.total)
 
 
@@ -111,11 +111,11 @@ def usage(m: owner_pb2.UsageReply) -> tuple[records.NamespaceUsage, ...]:
 def namespace_info(m: owner_pb2.NamespaceInfo) -> records.NamespaceInfo:
     """A namespace."""
     return records.NamespaceInfo(
-        namespace=_id(Tag, m.namespace),
+        namespace=identifier(Tag, m.namespace),
         name=m.name,
         description=m.description,
         redundancy=to_record(m.redundancy, Redundancy),
-        created=_moment(m.created),
+        created=moment(m.created),
         files=m.files,
         expired=m.expired,
         size=m.size,
@@ -126,15 +126,15 @@ def namespace_info(m: owner_pb2.NamespaceInfo) -> records.NamespaceInfo:
 def listed_node(m: owner_pb2.NodeInfo) -> records.NodeInfo:
     """A node as listed, not asked."""
     return records.NodeInfo(
-        node=_id(NodeId, m.node),
-        signer=_id(Address, m.signer),
+        node=identifier(NodeId, m.node),
+        signer=identifier(Address, m.signer),
         address=m.address,
         operator=m.operator,
         zone=m.zone,
         state=NodeState(m.state),
         capacity=m.capacity,
-        registered=_moment(m.registered),
-        last_heartbeat=_moment(m.last_heartbeat),
+        registered=moment(m.registered),
+        last_heartbeat=moment(m.last_heartbeat),
         holdings=m.holdings,
         stored=m.stored,
         health=_perhaps(Health, m.health),
@@ -154,10 +154,10 @@ def task_listing(m: tasks_pb2.TasksReply) -> records.TaskListing:
 def owner_status(m: owner_pb2.OwnerStatus) -> records.OwnerStatus:
     """The owner node."""
     return records.OwnerStatus(
-        owner=_id(Address, m.owner),
-        deployment=Deployment(_id(ChainId, m.chain), _id(Address, m.contract)),
+        owner=identifier(Address, m.owner),
+        deployment=Deployment(identifier(ChainId, m.chain), identifier(Address, m.contract)),
         height=m.height,
-        chain_time=_time(m.chain_time),
+        chain_time=instant(m.chain_time),
         version=m.version,
         retention=m.retention,
         slice_size=m.slice_size,
@@ -179,7 +179,7 @@ def seconds(time: datetime) -> int:
 
 
 def _slot(m: owner_pb2.SlotInfo) -> records.SlotInfo:
-    node, state = _id(NodeId, m.node), _perhaps(NodeState, m.state)
+    node, state = identifier(NodeId, m.node), _perhaps(NodeState, m.state)
     return records.SlotInfo(m.slot, node, m.address, state)
 
 
@@ -189,8 +189,8 @@ def _task(m: tasks_pb2.TaskStatus) -> records.TaskInfo:
         every=m.every,
         runs=m.runs,
         failures=m.failures,
-        last_run=_moment(m.last_run),
-        next_run=_moment(m.next_run),
+        last_run=moment(m.last_run),
+        next_run=moment(m.next_run),
         last_report=m.last_report,
         last_error=m.last_error,
         degraded=m.degraded,
@@ -198,7 +198,8 @@ def _task(m: tasks_pb2.TaskStatus) -> records.TaskInfo:
     )
 
 
-def _id(kind: type[I], data: bytes) -> I:
+def identifier(kind: type[I], data: bytes) -> I:
+    """An id or digest; ValueError when it has another width than its kind."""
     if len(data) != WIDTHS[kind]:
         raise ValueError(f"{len(data)} bytes where {WIDTHS[kind]} belong")
     return kind(Address(data))  # which is bytes to all of them
@@ -208,9 +209,11 @@ def _perhaps(kind: type[E], number: int) -> E | None:
     return kind(number) if number else None
 
 
-def _time(at: int) -> datetime:
+def instant(at: int) -> datetime:
+    """Unix seconds as a time."""
     return datetime.fromtimestamp(at, UTC)
 
 
-def _moment(at: int) -> datetime | None:
-    return _time(at) if at else None
+def moment(at: int) -> datetime | None:
+    """The same, and nothing for 0."""
+    return instant(at) if at else None

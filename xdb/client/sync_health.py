@@ -55,7 +55,7 @@ class HealthOf:
         """See `xdb.client.health.HealthOf.file`."""
         return self._loop.run(self._health.file(ref))
 
-    def events(  # what a list may be narrowed by
+    def events(
         self,
         kind: HealthKind | None = None,
         subject: bytes = b"",

@@ -1,4 +1,4 @@
-"""Everything that follows from a file, kept in step with it."""
+"""Entries that follow from a file: lists by owner and end, holdings, totals."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ from xdb.model.registry import Holding
 
 
 def change(staging: Staging, at: Moment, old: FileView | None, new: FileView | None) -> None:
-    """Everything that follows from a file, kept in step with it."""
+    """Puts `new` in the place of `old`, and with it everything that follows from a file."""
     if new is not None:
         new = replace(new, height=at.height)
     before = dict(_entries(old)) if old else {}

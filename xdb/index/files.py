@@ -5,10 +5,7 @@ from typing import TypeVar
 
 from xdb.index import moves
 from xdb.index.entries import change
-from xdb.index.keys import (
-    file_key,
-    name_key,
-)
+from xdb.index.keys import file_key, name_key
 from xdb.index.moment import Moment
 from xdb.index.moves import Leg
 from xdb.index.poison import PoisonError

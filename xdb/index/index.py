@@ -112,6 +112,11 @@ class Index:
             self._records[node] = value, record
         return record
 
+    def address_of(self, node: NodeId) -> str:
+        """Where a node is reached, as host:port; empty for one that was never registered."""
+        record = self.node_record(node)
+        return "" if record is None else record.endpoint.address
+
     def nodes(self, after: bytes = b"", limit: int = 100) -> list[NodeView]:
         """Nodes in order of their ids, from the one behind `after` on."""
         found: list[NodeView] = []

@@ -208,7 +208,7 @@ def holding_key(node: NodeId, file: FileId, slot: int) -> bytes:
 
 
 def holders_key(owner: Address, node: NodeId) -> bytes:
-    """Key of how many slots of an owner a node holds."""
+    """Key of how many slots of an owner a node has, or had and gave up."""
     return HOLDERS_OF + owner + node
 
 

@@ -4,12 +4,11 @@ from dataclasses import dataclass, replace
 
 from xdb.errors import NotFoundError
 from xdb.index.paging import MOST
-from xdb.model.ids import Address, NodeId
 from xdb.pb import owner_pb2
 from xdb.rpc import history_messages, owner_messages
 from xdb.rpc.clients import Clients
 from xdb.rpc.edge import Context, Method
-from xdb.rpc.fields import fixed
+from xdb.rpc.fields import node_id
 from xdb.rpc.server import Service, service_of, unary
 from xdb.services.auditing import Finding
 from xdb.services.history import AuditFilter, History
@@ -68,7 +67,7 @@ class AuditServicer:
         self.clients.check()
         node = None
         if request.node:
-            node = NodeId(Address(fixed(request.node, NodeId, "node")))
+            node = node_id(request.node)
             if self.auditor.index.node_record(node) is None:
                 raise NotFoundError(
                     f"there is no node {node.hex()}: `xdb-cli nodes list` shows all of them"

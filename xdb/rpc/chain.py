@@ -11,10 +11,9 @@ from xdb.blockchain.embedded.genesis import write_genesis
 from xdb.blockchain.embedded.server import LedgerPeer
 from xdb.core.encoding import encode
 from xdb.model.calls import Envelope
-from xdb.model.ids import Address, NodeId
 from xdb.pb import chain_pb2, registry_pb2
 from xdb.rpc.edge import Context, Method
-from xdb.rpc.fields import fixed, record_of
+from xdb.rpc.fields import node_id, record_of
 from xdb.rpc.server import Service, service_of
 
 NAME = "xdb.v1.ChainService"
@@ -71,7 +70,7 @@ class ChainServicer:
 
     async def node(self, request: chain_pb2.NodeRequest, _context: Context) -> chain_pb2.NodeReply:
         """A storage node's record."""
-        found = await self.source.node(NodeId(Address(fixed(request.node, NodeId, "node"))))
+        found = await self.source.node(node_id(request.node))
         return chain_pb2.NodeReply(
             height=found.height,
             time=found.time,

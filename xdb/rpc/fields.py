@@ -6,7 +6,7 @@ from google.protobuf.message import Message
 
 from xdb.core.wire import to_record
 from xdb.errors import InvalidRequestError
-from xdb.model.ids import WIDTHS
+from xdb.model.ids import WIDTHS, Address, NodeId
 
 R = TypeVar("R")
 
@@ -19,6 +19,11 @@ def fixed(data: bytes, kind: object, field: str) -> bytes:
             f"{field} has {len(data)} bytes, {width} belong there: correct it"
         )
     return data
+
+
+def node_id(data: bytes) -> NodeId:
+    """A node's id."""
+    return NodeId(Address(fixed(data, NodeId, "node")))
 
 
 def record_of(message: Message, kind: type[R]) -> R:

@@ -3,9 +3,8 @@
 from xdb.errors import InvalidRequestError
 from xdb.index.views import AuditCounts, AuditView, MigrationView
 from xdb.model.health import Verdict
-from xdb.model.ids import Address, NodeId
 from xdb.pb import owner_pb2
-from xdb.rpc.fields import fixed
+from xdb.rpc.fields import node_id
 from xdb.services.history import AuditFilter, History, NodeDay, audit_id
 
 
@@ -18,16 +17,11 @@ def audit_filter(request: owner_pb2.ListAuditsRequest) -> AuditFilter:
     since: int = getattr(request, "from")  # a keyword here and a field there
     return AuditFilter(
         verdict=verdict,
-        node=node(request.node) if request.node else None,
+        node=node_id(request.node) if request.node else None,
         everybody=request.all,
         since=since,
         until=request.until or None,
     )
-
-
-def node(data: bytes) -> NodeId:
-    """A node's id."""
-    return NodeId(Address(fixed(data, NodeId, "node")))
 
 
 def audit(history: History, view: AuditView) -> owner_pb2.AuditInfo:

@@ -9,6 +9,7 @@ from xdb.pb import owner_pb2
 from xdb.rpc import history_messages
 from xdb.rpc.clients import Clients
 from xdb.rpc.edge import Context, Method
+from xdb.rpc.fields import node_id
 from xdb.rpc.server import Service, service_of, unary
 from xdb.services.history import History
 from xdb.tasks.migrator import MigratorTask
@@ -34,7 +35,7 @@ class MigrationServicer:
         self.clients.check()
         since: int = getattr(request, "from")  # a keyword here and a field there
         page = self.history.migrations(
-            history_messages.node(request.node) if request.node else None,
+            node_id(request.node) if request.node else None,
             since=since,
             until=request.until or None,
             after=request.cursor,

@@ -6,13 +6,13 @@ from xdb import __version__
 from xdb.core.wire import to_message
 from xdb.errors import NotFoundError, XdbError
 from xdb.index.paging import MOST
-from xdb.model.ids import Address, Deployment, NodeId
+from xdb.model.ids import Deployment
 from xdb.model.tasks import TaskList
 from xdb.pb import owner_pb2, tasks_pb2
 from xdb.rpc import history_messages, owner_messages
 from xdb.rpc.clients import Clients
 from xdb.rpc.edge import Context
-from xdb.rpc.fields import fixed
+from xdb.rpc.fields import node_id
 from xdb.rpc.server import Service, service_of, unary
 from xdb.services.candidates import NodeSurvey
 from xdb.services.health.look import Viewpoint
@@ -54,7 +54,7 @@ class NodeServicer:
     async def info(self, request: owner_pb2.NodeRef, _context: Context) -> owner_pb2.NodeInfo:
         """One node, asked now."""
         self.clients.check()
-        node = NodeId(Address(fixed(request.node, NodeId, "node")))
+        node = node_id(request.node)
         view = self.survey.index.node(node)
         if view is None:
             raise NotFoundError(
@@ -94,7 +94,7 @@ class NodeServicer:
     ) -> owner_pb2.NodeHistoryReply:
         """Heartbeats and audits of a node by day."""
         self.clients.check()
-        node = history_messages.node(request.node)
+        node = node_id(request.node)
         found = self.history.days(node, request.days or _DAYS)
         return owner_pb2.NodeHistoryReply(days=[history_messages.day(day) for day in found])
 
@@ -104,7 +104,7 @@ class NodeServicer:
         """Periodic tasks of this node, a storage node or the chain servers."""
         self.clients.check()
         if request.HasField("node"):
-            found = await self.tasks.of_node(NodeId(Address(fixed(request.node, NodeId, "node"))))
+            found = await self.tasks.of_node(node_id(request.node))
         elif request.chain:
             found = await self.tasks.of_chain()
         else:

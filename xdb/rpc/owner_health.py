@@ -7,12 +7,11 @@ from xdb.core.wire import to_message
 from xdb.errors import InvalidRequestError
 from xdb.index.paging import MOST
 from xdb.model.health import Change, Kind, Standing, Trigger
-from xdb.model.ids import Address, NodeId
 from xdb.pb import owner_pb2, registry_pb2
 from xdb.rpc import owner_messages
 from xdb.rpc.clients import Clients
 from xdb.rpc.edge import Context
-from xdb.rpc.fields import fixed
+from xdb.rpc.fields import node_id
 from xdb.rpc.server import Service, service_of, unary
 from xdb.services.health.overview import FileOverview, HealthOverview, NodeOverview
 
@@ -45,7 +44,7 @@ class HealthServicer:
     async def node(self, request: owner_pb2.NodeRef, _context: Context) -> owner_pb2.NodeHealth:
         """A node now."""
         self.clients.check()
-        node = NodeId(Address(fixed(request.node, NodeId, "node")))
+        node = node_id(request.node)
         return _node(self.overview.node(node))
 
     async def file(self, request: owner_pb2.FileRef, _context: Context) -> owner_pb2.FileHealth:

@@ -218,7 +218,7 @@ class Auditing:
         if view is None:
             return
         now, holding = self.index.head.time, view.holdings[damage.slot - 1]
-        if not damage.manifest and damage.piece >= _replicas_of(holding):
+        if not damage.manifest and damage.piece >= holding.replicas:
             return
         # a time to come would put repair off for good
         seen = finding.of(place, min(damage.since, now) or now)
@@ -291,8 +291,3 @@ class Auditing:
 def _leaves_of(holding: Holding, piece: int) -> int:
     """Leaves of one replica of a holding."""
     return max(1, min(holding.replica_leaves, holding.leaves - piece * holding.replica_leaves))
-
-
-def _replicas_of(holding: Holding) -> int:
-    """Replicas of one holding."""
-    return -(-holding.leaves // holding.replica_leaves)

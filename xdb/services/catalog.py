@@ -111,6 +111,14 @@ class Catalog:
             self.index.status(view),
         )
 
+    def title(self, file: FileId) -> str:
+        """`namespace/name` of a file of this owner whose label it can read, else nothing."""
+        view = self.index.file(file)
+        if view is None or view.record.owner != self.owner:
+            return ""
+        details = self.details(view)
+        return f"{details.namespace}/{details.label.name}" if details.label.name else ""
+
     def namespace_name(self, namespace: Tag) -> str:
         """A namespace's name; its tag in hexadecimal when the label does not open."""
         if namespace not in self._names:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from xdb.errors import InvalidRequestError, NotFoundError
 from xdb.index.index import Index
+from xdb.index.members import DAY
 from xdb.index.views import (
     AuditCounts,
     AuditView,
@@ -20,7 +21,6 @@ from xdb.model.health import Verdict
 from xdb.model.ids import WIDTHS, Address, FileId, NodeId
 from xdb.services.catalog import Catalog
 
-DAY = 86400
 MOST_DAYS = 366
 LARGEST = 2**64 - 1
 """Epochs have 8 bytes in the index."""
@@ -146,16 +146,11 @@ class History:
 
     def file_name(self, file: FileId) -> str:
         """`namespace/name` of a file of this owner whose label it can read, else nothing."""
-        view = self.index.file(file)
-        if view is None or view.record.owner != self.catalog.owner:
-            return ""
-        details = self.catalog.details(view)
-        return f"{details.namespace}/{details.label.name}" if details.label.name else ""
+        return self.catalog.title(file)
 
     def address(self, node: NodeId) -> str:
         """Where a node is reached."""
-        record = self.index.node_record(node)
-        return "" if record is None else record.endpoint.address
+        return self.index.address_of(node)
 
     # ------------------------------------------------------------ inside
 

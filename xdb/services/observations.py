@@ -5,7 +5,7 @@ for this owner. Times are chain time.
 """
 
 from collections.abc import AsyncIterator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypeVar
 
@@ -121,17 +121,9 @@ class Observations:
         """Damage; that of the same node that was seen before keeps its time."""
         before = self.damage(file, slot)
         if before is not None and before.node == damage.node:
-            damage = SlotDamage(
-                min(before.since, damage.since),
-                damage.pieces,
-                damage.manifest,
-                damage.shown,
-                damage.node,
-            )
+            damage = replace(damage, since=min(before.since, damage.since))
         if len(damage.pieces) > MOST_PIECES:
-            damage = SlotDamage(
-                damage.since, (), manifest=True, shown=damage.shown, node=damage.node
-            )
+            damage = replace(damage, pieces=(), manifest=True)
         if damage != before:
             await self._write({_key(file, slot): encode(damage)})
 

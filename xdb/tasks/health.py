@@ -14,7 +14,7 @@ from xdb.ports.clock import Clock
 from xdb.runtime.logging import Log
 from xdb.services.health.book import HealthBook
 from xdb.services.health.latest import Latest
-from xdb.services.health.look import Look, Observed
+from xdb.services.health.look import Look, Observed, Viewpoint
 from xdb.services.turns import Turns
 
 PAGE = 50
@@ -46,7 +46,7 @@ class HealthTask:
 
     async def run_once(self) -> HealthReport:
         """One look at everything."""
-        look = Look(self.index, self.observed, self.index.head.time)
+        look = Viewpoint(self.index, self.observed).look()
         round_ = _Round(self.book, look, Latest(look.now))
         async for page in self._pages(round_):
             await self._note(round_, page)

@@ -171,7 +171,7 @@ class HealthOverview:
 
     def file(self, view: FileView) -> FileOverview:
         """A file as it is now."""
-        look = self._look()
+        look, address_of = self._look(), self.catalog.index.address_of
         health = look.file(view)
         return FileOverview(
             view=view,
@@ -181,9 +181,7 @@ class HealthOverview:
             good=health.good,
             wanted=health.wanted,
             required=health.redundancy.required,
-            slots=tuple(
-                SlotOverview(slot, self._address(slot.holding.node)) for slot in health.slots
-            ),
+            slots=tuple(SlotOverview(slot, address_of(slot.holding.node)) for slot in health.slots),
         )
 
     def changes(  # noqa: PLR0913  # what a list may be narrowed by
@@ -204,13 +202,9 @@ class HealthOverview:
     def name(self, subject: Subject) -> str:
         """A file as `namespace/name`, a namespace's name, a node's address."""
         if subject.kind is Kind.NODE:
-            return self._address(NodeId(Address(subject.id)))
+            return self.catalog.index.address_of(NodeId(Address(subject.id)))
         if subject.kind is Kind.FILE:
-            view = self.catalog.index.file(FileId(subject.id))
-            if view is None:
-                return ""
-            details = self.catalog.details(view)
-            return f"{details.namespace}/{details.label.name}"
+            return self.catalog.title(FileId(subject.id))
         if subject.kind is Kind.NAMESPACE:
             return self.catalog.namespace_name(Tag(subject.id))
         return ""
@@ -231,7 +225,3 @@ class HealthOverview:
             Ailing(subject.kind, subject.id, self.name(subject), standing, self.book.since(subject))
             for subject, standing in found
         )
-
-    def _address(self, node: NodeId) -> str:
-        record = self.catalog.index.node_record(node)
-        return "" if record is None else record.endpoint.address

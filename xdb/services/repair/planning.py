@@ -15,7 +15,7 @@ from xdb.model.registry import NodeState
 from xdb.ports.clock import Clock
 from xdb.services.candidates import NodeSurvey
 from xdb.services.health.book import HealthBook
-from xdb.services.health.look import Look, Observed
+from xdb.services.health.look import Look, Observed, Viewpoint
 from xdb.services.turns import Turns
 
 PAGE = 50
@@ -47,7 +47,7 @@ class Planner:
 
     async def plan(self, put_off: Collection[FileId] = ()) -> Plan:
         """What to do now; nothing is done. Files that are put off come after all others."""
-        look = Look(self.index, self.probed, self.index.head.time)
+        look = Viewpoint(self.index, self.probed).look()
         nodes = await self._nodes(look)
         poor = {node.candidate.node for node in nodes if self._is_poor(node)}
         by_id = {node.candidate.node: node for node in nodes}

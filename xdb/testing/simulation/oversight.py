@@ -8,7 +8,6 @@ from xdb.index.views import FileView
 from xdb.model.health import Colour, Verdict
 from xdb.model.ids import FileId, NodeId
 from xdb.model.storage import ReplicaKey
-from xdb.services.health.look import Look
 from xdb.store.formats import REPLICA_BODY, path_of, replica_header
 from xdb.testing.simulation.nodes import SimulatedStorage
 from xdb.testing.simulation.world import World
@@ -24,7 +23,7 @@ def is_whole(world: World, files: Collection[FileId]) -> bool:
     if owner is None or not all(node.is_up for node in world.storage.values()):
         return False
     index = owner.following.index
-    look = Look(index, owner.care.observations, index.head.time)
+    look = owner.care.viewpoint.look()
     for file in sorted(files):
         view = index.file(file)
         if view is None or look.colour(view) is not Colour.GREEN:
