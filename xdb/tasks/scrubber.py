@@ -28,7 +28,6 @@ KEY = b"scrub"
 """Where the round is kept in the catalog's store."""
 
 _PAGE = 64  # entries of the catalog read at once
-_LONGEST_PAUSE = 60.0
 _SHORTEST = 1.0
 _PATIENCE = 3
 
@@ -39,6 +38,7 @@ class ScrubConfig:
 
     within: Seconds = 7 * 86400.0  # in which every stored byte is re-hashed
     restore_within: Seconds = 3600.0  # of chain time, after which a damaged slot is given up
+    pause: Seconds = 60.0  # between two cycles, at most
 
     def __post_init__(self) -> None:
         """There must be time to look at something."""
@@ -47,11 +47,13 @@ class ScrubConfig:
                 f"scrub.within is {self.within:g} s: name the time in which everything is "
                 "re-hashed, such as '7d'"
             )
+        if self.pause <= 0:
+            raise ConfigError(f"scrub.pause is {self.pause:g} s: name a time, such as '1 min'")
 
     @property
     def every(self) -> float:
         """Seconds between cycles."""
-        return min(_LONGEST_PAUSE, self.within / 100)
+        return min(self.pause, self.within / 100)
 
     @property
     def round(self) -> float:

@@ -10,11 +10,17 @@ class CrashingKeyValue:
     """`KeyValue` in memory, with what would be on disk beside it.
 
     `step` is called before and after every write and may raise to inject a fault. After
-    `crash` some of the writes behind the last synced one are gone: the newest ones.
+    `crash` some of the writes behind the last synced one are gone: the newest ones, at most
+    `most_lost` of them, for in time an operating system writes even what nobody syncs.
     """
 
-    def __init__(self, step: Callable[[str, str], None] = lambda _operation, _path: None) -> None:
+    def __init__(
+        self,
+        step: Callable[[str, str], None] = lambda _operation, _path: None,
+        most_lost: int | None = None,
+    ) -> None:
         self.step = step
+        self._most_lost = most_lost
         self._now = MemoryKeyValue()
         self._durable: dict[bytes, bytes] = {}
         self._unsynced: list[Mapping[bytes, bytes | None]] = []
@@ -38,6 +44,8 @@ class CrashingKeyValue:
         self.step("kv.sync", "")
         if sync:
             self._keep(len(self._unsynced))
+        elif self._most_lost is not None:
+            self._keep(len(self._unsynced) - self._most_lost)
 
     def close(self) -> None:
         """See `KeyValue`."""
@@ -49,6 +57,7 @@ class CrashingKeyValue:
         self._now = MemoryKeyValue(self._durable)
 
     def _keep(self, count: int) -> None:
+        count = max(count, 0)
         for batch in self._unsynced[:count]:
             for key, value in batch.items():
                 if value is None:

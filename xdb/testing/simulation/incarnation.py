@@ -13,6 +13,8 @@ from xdb.testing.simulation.stacks import stacks
 T = TypeVar("T")
 
 _GIVE_HANDLES = frozenset({"peer", "stream"})
+_PLAIN = frozenset({bytes, int, float, bool, str, list, dict, tuple, type(None)})
+"""What the answers of most calls are: none of it can do anything by itself."""
 _ROUNDS = 1000
 
 
@@ -168,6 +170,8 @@ class _Guarded:
         def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # as the handle has it
             self._life.check()
             result = found(*args, **kwargs)
+            if type(result) in _PLAIN:
+                return result
             if name in _GIVE_HANDLES:
                 return self._life.guard(result, self._pause)
             if inspect.isawaitable(result):

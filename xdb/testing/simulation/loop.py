@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 STANDSTILL = 1_000_000
 """Turns without any time passing after which something must be going round in circles."""
-_COLLECT = 20_000
+_COLLECT = 100_000
 _BYTE = 256
 
 

@@ -33,10 +33,18 @@ from xdb.testing.simulation.backend import MemoryBackend
 from xdb.testing.simulation.clock import SimulatedClock
 from xdb.testing.simulation.incarnation import Incarnation
 from xdb.testing.simulation.network import SimulatedNetwork, simulated_certificate
+from xdb.testing.simulation.paces import Paces, slowed
 from xdb.testing.simulation.run import Simulation
 
 CAPACITY = 1 << 30
 HOUR = 3600.0
+MOST_LOST = 256
+"""Writes that nobody synced, and that a power cut may take."""
+
+
+def store() -> CrashingKeyValue:
+    """An empty key-value store."""
+    return CrashingKeyValue(most_lost=MOST_LOST)
 
 
 @dataclass
@@ -48,9 +56,10 @@ class SimulatedStorage:
     network: SimulatedNetwork
     name: str
     clock: SimulatedClock
+    paces: Paces = field(default_factory=Paces)
     disk: MemoryDisk = field(default_factory=MemoryDisk)
-    catalog: CrashingKeyValue = field(default_factory=CrashingKeyValue)
-    views: CrashingKeyValue = field(default_factory=CrashingKeyValue)
+    catalog: CrashingKeyValue = field(default_factory=store)
+    views: CrashingKeyValue = field(default_factory=store)
     life: Incarnation | None = None
     node: StorageNode | None = None
 
@@ -76,6 +85,7 @@ class SimulatedStorage:
         ready = life.start(self._open(life), name="opening")
         self.node = await ready
         life.start(self._serve(self.node), name="serving")
+        slowed(self.node.tasks, self.paces)
         self.node.start_tasks()
         self.simulation.record(self.name, "up")
 
@@ -92,8 +102,7 @@ class SimulatedStorage:
 
     def wipe(self) -> None:
         """Another disk, while it is down."""
-        self.disk, self.catalog = MemoryDisk(), CrashingKeyValue()
-        self.views = CrashingKeyValue()
+        self.disk, self.catalog, self.views = MemoryDisk(), store(), store()
 
     async def _open(self, life: Incarnation) -> StorageNode:
         tape, key = self.simulation.tape, self.key
@@ -119,8 +128,12 @@ class SimulatedStorage:
             profile=profile,
             room=RoomConfig(CAPACITY, reserve=0),
             admission=Admission(None),
-            collector=HOUR,
-            scrub=ScrubConfig(within=24 * HOUR, restore_within=2 * HOUR),
+            collector=self.paces.collector,
+            scrub=ScrubConfig(
+                within=self.paces.scrub_within,
+                restore_within=self.paces.restore_within,
+                pause=self.paces.scrubber,
+            ),
             version="simulated",
         )
         return await open_storage(ports, settings)
@@ -144,8 +157,9 @@ class SimulatedOwner:
     chain: MemoryChain
     network: SimulatedNetwork
     clock: SimulatedClock
-    journal: CrashingKeyValue = field(default_factory=CrashingKeyValue)
-    views: CrashingKeyValue = field(default_factory=CrashingKeyValue)
+    paces: Paces = field(default_factory=Paces)
+    journal: CrashingKeyValue = field(default_factory=store)
+    views: CrashingKeyValue = field(default_factory=store)
     life: Incarnation | None = None
     node: OwnerNode | None = None
     starts: int = 0
@@ -195,9 +209,9 @@ class SimulatedOwner:
             upload=UploadConfig(),
             download=DownloadConfig(),
             care=CareSettings(AuditConfig(), MigrationConfig(), RepairConfig()),
-            paces=CarePaces(300.0, 300.0, 300.0),
+            paces=CarePaces(self.paces.auditor, self.paces.health, self.paces.migrator),
             renew=RenewConfig(),
-            renewer=HOUR,
-            journal=HOUR,
+            renewer=self.paces.renewer,
+            journal=self.paces.journal,
         )
         return await open_owner(ports, settings)

@@ -18,10 +18,9 @@ from xdb.testing.simulation.clock import START, SimulatedClock
 from xdb.testing.simulation.links import LinkConditions
 from xdb.testing.simulation.network import SimulatedNetwork
 from xdb.testing.simulation.nodes import SimulatedOwner, SimulatedStorage
+from xdb.testing.simulation.paces import Paces
 from xdb.testing.simulation.run import Simulation
 
-EPOCH = 3600
-TICK = 60.0
 MOST_DRIFT = 0.0002
 """Part by which a node's clock runs wrong: 17 s a day. Requests of clocks more than 30 s ahead
 are refused, so a longer life would need clocks that are set."""
@@ -38,6 +37,27 @@ class WorldConfig:
     leaves: int = 16
     lag: int = 0  # blocks until one is final
     links: LinkConditions = field(default_factory=LinkConditions)
+    paces: Paces = field(default_factory=Paces)
+    epoch: int = 3600  # seconds, as all below
+    heartbeat: int = 600
+    unreachable: int = 3600
+    retention: int = 7 * 86400
+    receipt_validity: int = 3600
+    stray_grace: int = 86400
+
+    def parameters(self) -> Parameters:
+        """Of its chain."""
+        return Parameters(
+            start=int(START),
+            epoch=self.epoch,
+            leaves_per_epoch=self.leaves,
+            heartbeat=self.heartbeat,
+            unreachable=self.unreachable,
+            retention=self.retention,
+            receipt_validity=self.receipt_validity,
+            stray_grace=self.stray_grace,
+            beacons=(preimage(-1),),
+        )
 
 
 @dataclass
@@ -53,16 +73,18 @@ class World:
 
     def __post_init__(self) -> None:
         """The owner; it is started with all else."""
-        self.owner = SimulatedOwner(self.simulation, self.chain, self.network, self.clock)
+        self.owner = SimulatedOwner(
+            self.simulation, self.chain, self.network, self.clock, self.config.paces
+        )
 
     async def start(self) -> None:
         """All nodes, and the owner with a namespace."""
-        tape = self.simulation.tape
+        tape, paces = self.simulation.tape, self.config.paces
         for number in range(self.config.nodes):
             drift = (tape.stream("drift").draw(1)[0] - 128) / 128 * MOST_DRIFT
             clock = SimulatedClock(self.simulation.loop, drift=drift)
             node = SimulatedStorage(
-                self.simulation, self.chain, self.network, f"node-{number}", clock
+                self.simulation, self.chain, self.network, f"node-{number}", clock, paces
             )
             self.storage[node.key.node] = node
             await node.start()
@@ -96,20 +118,14 @@ class World:
             if epoch and is_new and not is_late(self.chain.parameters, self.chain.time):
                 self.chain.call(beacon, RevealSeed(epoch, (preimage(epoch),)))
                 self.simulation.record("beacon", f"epoch {epoch}")
-            await self.clock.sleep(TICK)
+            await self.clock.sleep(self.config.paces.tick)
 
 
 @asynccontextmanager
 async def running(simulation: Simulation, config: WorldConfig) -> AsyncIterator[World]:
     """A world that runs."""
     clock = SimulatedClock(simulation.loop)
-    parameters = Parameters(
-        start=int(START),
-        epoch=EPOCH,
-        leaves_per_epoch=config.leaves,
-        beacons=(preimage(-1),),
-    )
-    chain = MemoryChain(parameters, clock, lag=config.lag)
+    chain = MemoryChain(config.parameters(), clock, lag=config.lag)
     chain.tick()
     network = SimulatedNetwork(clock, simulation.tape.stream("network"), config.links)
     world = World(simulation, config, chain, network, clock)
