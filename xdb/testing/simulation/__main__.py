@@ -1,15 +1,13 @@
 """`make simulate`: lives of simulated networks, one line for each seed."""
 
 import argparse
-import logging
 import sys
-import time
+from contextlib import ExitStack
+from pathlib import Path
 
-import structlog
-
-from xdb.testing.simulation.counters import Counters
-from xdb.testing.simulation.life import STATES, LifeConfig, live
-from xdb.testing.simulation.run import Outcome, run
+from xdb.testing.simulation.campaign import lives
+from xdb.testing.simulation.report import read, summary
+from xdb.testing.simulation.settings import PROFILES
 
 
 def seeds_of(text: str) -> range:
@@ -20,47 +18,42 @@ def seeds_of(text: str) -> range:
     return range(int(first), int(last) + 1)
 
 
-def simulate(seed: int, config: LifeConfig) -> Outcome[str]:
-    """One life; what happened in it."""
-
-    async def main(simulation):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202  # as `run` takes it
-        life = await live(simulation, config)
-        return (
-            f"{life.operations.total()} operations, {life.fate.faults.total()} faults, "
-            f"{len(life.files)} files"
-        )
-
-    return run(seed, main, states=STATES)
-
-
 def _say(text: str) -> None:
     print(text, flush=True)  # noqa: T201  # what it is for
 
 
-def main() -> int:
-    """Runs seeds; 1 when one of them fails."""
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Lives of simulated networks.")
-    parser.add_argument("seeds", type=seeds_of, help="N, or A-B")
-    parser.add_argument("--hours", type=int, default=LifeConfig().hours, help="of faults")
-    options = parser.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    config, reached, failed = LifeConfig(hours=options.hours), Counters(STATES), 0
-    began = time.perf_counter()
-    for seed in options.seeds:
-        try:
-            outcome = simulate(seed, config)
-        except Exception as error:  # noqa: BLE001  # the seed failed, whatever it was
-            failed += 1
-            _say(f"seed {seed}: FAILED: {type(error).__name__}: {error}")
-            _say("\n".join(getattr(error, "__notes__", [])))
-            _say(f"replay: make simulate SEEDS={seed}-{seed}")
-            continue
-        reached.merge(outcome.reached)
-        hours = outcome.seconds / 3600
-        _say(f"seed {seed}: ok, {outcome.result}, {hours:.0f} h, trace {outcome.trace[:16]}")
-    _say(f"{len(options.seeds)} seeds in {time.perf_counter() - began:.0f} s, {failed} failed")
-    _say("never reached: " + (", ".join(reached.unreached()) or "nothing"))
-    return 1 if failed else 0
+    parser.add_argument("seeds", type=seeds_of, nargs="?", default=range(0), help="N, or A-B")
+    parser.add_argument("--profile", choices=sorted(PROFILES), default="brief")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--log", type=Path, help="file to which a line of JSON a seed is added")
+    parser.add_argument("--all", action="store_true", help="fail, too, when a state is not reached")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Runs seeds; 1 when one of them fails. Without seeds it sums up a log."""
+    options = _arguments()
+    if not options.seeds and options.log:
+        _say("\n".join(summary(read(options.log.read_text().splitlines()))))
+        return 0
+    found = []
+    with ExitStack() as stack:
+        log = stack.enter_context(options.log.open("a")) if options.log else None
+        for seen in lives(options.seeds, options.profile, options.jobs):
+            found.append(seen)
+            _say(seen.line)
+            if seen.failure:
+                seed = seen.seed
+                _say(f"replay: make simulate SEEDS={seed}-{seed} PROFILE={options.profile}")
+            if log:
+                log.write(seen.json() + "\n")
+                log.flush()
+    lines = summary(found)
+    _say("\n".join(lines))
+    missed = options.all and not lines[-1].endswith("nothing")
+    return 1 if missed or any(seen.failure for seen in found) else 0
 
 
 if __name__ == "__main__":

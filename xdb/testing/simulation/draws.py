@@ -1,7 +1,17 @@
 """What a life draws from its tape."""
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 from xdb.ports.entropy import Entropy
 from xdb.store.formats import REPLICA_BODY
+
+T = TypeVar("T")
+
+
+def one_of(draw: Entropy, choices: Sequence[T]) -> T:
+    """One of them; the first for zeros."""
+    return choices[below(draw, len(choices))]
 
 
 def below(draw: Entropy, bound: int) -> int:

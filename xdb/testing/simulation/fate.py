@@ -1,109 +1,284 @@
 """What a seed does to a simulated network.
 
-A fault that may cost a slot is drawn only while nothing is missing, seen from above, so that
-never more of a file is gone than its redundancy bears.
+A fault that may cost a slot is drawn only while every file can lose one more, seen from above,
+so that never more of a file is gone than its redundancy bears; beyond the budget that is not
+asked.
 """
 
+import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
-from xdb.model.ids import FileId, NodeId
-from xdb.testing.simulation.draws import below, flipped, fraction
-from xdb.testing.simulation.nodes import SimulatedStorage
-from xdb.testing.simulation.oversight import is_whole
+from xdb.testing.disk import MemoryDisk
+from xdb.testing.kv import CrashingKeyValue
+from xdb.testing.simulation.account import Account
+from xdb.testing.simulation.draws import below, flipped, fraction, one_of
+from xdb.testing.simulation.incarnation import FencedError
+from xdb.testing.simulation.nodes import SimulatedOwner, SimulatedStorage
+from xdb.testing.simulation.oversight import Oversight
 from xdb.testing.simulation.run import Simulation
 from xdb.testing.simulation.world import World
 
-HOUR = 3600.0
+Fault = Callable[[], Coroutine[Any, Any, None]]
+
+FATE_STATES = (
+    "a node lost power",
+    "a node lost power in a write",
+    "a node lost power while it started",
+    "a node lost power while an upload ran",
+    "a disk was replaced",
+    "the owner lost power",
+    "the owner lost power in a write",
+    "a bit flipped",
+    "a replica vanished",
+    "two replicas were swapped",
+    "a catalog was lost",
+)
+MOST_WRITES = 40
+"""Steps of a disk or store before a power cut in the middle of one."""
+
+
+def nothing(_operation: str, _path: str) -> None:
+    """A step that goes well."""
 
 
 @dataclass
 class Fate:
-    """`files` are those that were acknowledged, `harmed` nodes that lost something by fate."""
+    """Faults of nodes and their disks. Those of the network and of time are in `weather`."""
 
     simulation: Simulation
     world: World
-    files: dict[FileId, bytes]
-    harmed: set[NodeId] = field(default_factory=set)
-    faults: Counter[str] = field(default_factory=Counter)
-    uploading: int = 0  # uploads under way
+    account: Account
+    oversight: Oversight
+    beyond: bool = False
+    counts: Counter[str] = field(default_factory=Counter)
+    _busy: dict[str, None] = field(default_factory=dict)
 
-    def choices(self) -> list[Callable[[], Awaitable[None]]]:
-        """What may happen."""
-        return [self.power_cut, self.new_disk, self.bit_rot, self.cut_off, self.owner_cut]
+    def faults(self) -> list[tuple[int, Fault]]:
+        """What may happen, and how often in relation to the rest."""
+        return [
+            (4, self.power_cut),
+            (6, self.power_cut_in_a_write),
+            (3, self.owner_cut),
+            (3, self.owner_cut_in_a_write),
+            (2, self.new_disk),
+            (8, self.bit_rot),
+            (3, self.vanished),
+            (2, self.swapped),
+            (1, self.lost_catalog),
+        ]
+
+    # ------------------------------------------------------------ power
 
     async def power_cut(self) -> None:
         """A node loses power and comes back after a while."""
-        node = self._node("cuts")
-        if not self._is_whole():
-            return
-        if self.uploading:
-            self.reached("a node lost power while an upload ran")
-        self._count("a node lost power")
-        await node.crash()
-        await self.world.clock.sleep(self._while("cuts", 4 * HOUR))
-        await node.start()
+        with self.taken() as node:
+            if node is None:
+                return
+            if self.account.coming:
+                self.reached("a node lost power while an upload ran")
+            self.count("a node lost power")
+            await self.down(node, self.long("cuts", 4))
 
-    async def new_disk(self) -> None:
-        """A node comes back with an empty disk."""
-        node = self._node("disks")
-        if not self._is_whole():
-            return
-        self.harmed.add(node.key.node)
-        self._count("a disk was replaced")
-        await node.crash()
-        node.wipe()
-        await node.start()
-
-    async def bit_rot(self) -> None:
-        """A bit of a replica changes."""
-        node = self._node("rot")
-        paths = node.disk.files("replicas")
-        if not paths or not self._is_whole():
-            return
-        self.harmed.add(node.key.node)
-        self._count("a bit flipped")
-        draw = self.simulation.tape.stream("rot")
-        node.disk.rot(paths[below(draw, len(paths))], flipped)
-
-    async def cut_off(self) -> None:
-        """Nothing reaches a node for a while; the chain does."""
-        node = self._node("partitions")
-        self._count("a node was cut off")
-        hold = self.world.network.partition([f"{node.name}.example"])
-        await self.world.clock.sleep(self._while("partitions", 2 * HOUR))
-        hold.end()
+    async def power_cut_in_a_write(self) -> None:
+        """A node loses power in the middle of something its disk or store does."""
+        with self.taken() as node:
+            if node is None or node.life is None:
+                return
+            stores, life = (node.disk, node.catalog, node.views), node.life
+            if await self.tripped(stores, life.fence, self.long("cuts", 1)):
+                self.count("a node lost power in a write")
+                await self.down(node, self.long("cuts", 1))
 
     async def owner_cut(self) -> None:
         """The owner node loses power; its files must not mind."""
-        self._count("the owner lost power")
-        await self.world.owner.crash()
-        await self.world.clock.sleep(self._while("owner", HOUR))
-        await self.world.owner.start()
+        if not self.world.owner.is_up:
+            return
+        self.count("the owner lost power")
+        await self._owner_down(self.world.owner)
+
+    async def owner_cut_in_a_write(self) -> None:
+        """The owner node loses power in the middle of a write."""
+        owner = self.world.owner
+        if not owner.is_up or owner.life is None:
+            return
+        stores = (owner.journal, owner.views)
+        if await self.tripped(stores, owner.life.fence, self.long("owner", 1)):
+            self.count("the owner lost power in a write")
+            await self._owner_down(owner)
+
+    async def down(self, node: SimulatedStorage, seconds: float) -> None:
+        """A node is off for so long; it may lose power once more while it starts."""
+        trouble = self.account.trouble(node.key.node, self.now)
+        await node.crash()
+        await self.world.clock.sleep(seconds)
+        if not below(self.simulation.tape.stream("restarts"), 4):
+            await self._interrupted(node)
+        await node.start()
+        trouble.end = self.now
+
+    async def _interrupted(self, node: SimulatedStorage) -> None:
+        starting = asyncio.create_task(node.start(), name="start")
+        stores = (node.disk, node.catalog, node.views)
+
+        def fence() -> None:
+            if node.life is not None:
+                node.life.fence()
+
+        if await self.tripped(stores, fence, 60.0):
+            self.reached("a node lost power while it started")
+        await asyncio.gather(starting)
+        await node.crash()
+
+    async def _owner_down(self, owner: SimulatedOwner) -> None:
+        await owner.crash()
+        await self.world.clock.sleep(self.long("owner", 1))
+        await owner.start()
+
+    async def tripped(
+        self,
+        stores: tuple[MemoryDisk | CrashingKeyValue, ...],
+        fence: Callable[[], None],
+        seconds: float,
+    ) -> bool:
+        """Cuts power at a step of one of them, within a time; whether it came to that."""
+        left = 1 + below(self.simulation.tape.stream("steps"), MOST_WRITES)
+        cut, over = False, asyncio.Event()
+
+        def step(operation: str, _path: str) -> None:
+            nonlocal left, cut
+            left -= operation != "read"
+            if left <= 0 and not cut:
+                cut = True
+                fence()
+                over.set()
+            if cut:
+                raise FencedError(f"power is cut in a {operation}")
+
+        for store in stores:
+            store.step = step
+        timer = self.simulation.loop.call_later(seconds, over.set)
+        await over.wait()
+        timer.cancel()
+        for store in stores:
+            store.step = nothing
+        return cut
+
+    # ------------------------------------------------------------ what disks lose
+
+    async def new_disk(self) -> None:
+        """A node comes back with an empty disk."""
+        with self.taken(costly=True) as node:
+            if node is None:
+                return
+            self.harm(node, "a disk was replaced")
+            trouble = self.account.trouble(node.key.node, self.now)
+            await node.crash()
+            node.wipe()
+            await node.start()
+            trouble.end = self.now
+
+    async def bit_rot(self) -> None:
+        """A bit of a replica changes."""
+        with self.taken(costly=True) as node:
+            if node is not None and (paths := node.disk.files("replicas")):
+                self.harm(node, "a bit flipped")
+                node.disk.rot(one_of(self.simulation.tape.stream("rot"), paths), flipped)
+
+    async def vanished(self) -> None:
+        """A replica is not there any more."""
+        with self.taken(costly=True) as node:
+            if node is not None and (paths := node.disk.files("replicas")):
+                self.harm(node, "a replica vanished")
+                node.disk.lose(one_of(self.simulation.tape.stream("rot"), paths))
+
+    async def swapped(self) -> None:
+        """Two replicas of a node change places, as misdirected writes do."""
+        with self.taken(costly=True) as node:
+            if node is None or len(paths := node.disk.files("replicas")) < 2:  # noqa: PLR2004
+                return
+            draw = self.simulation.tape.stream("rot")
+            one = one_of(draw, paths)
+            other = one_of(draw, [path for path in paths if path != one])
+            self.harm(node, "two replicas were swapped")
+            first, second = node.disk.content(one), node.disk.content(other)
+            node.disk.rot(one, lambda _: second)
+            node.disk.rot(other, lambda _: first)
+
+    async def lost_catalog(self) -> None:
+        """A node loses its catalog, and has to find out from its disk what it keeps."""
+        with self.taken() as node:
+            if node is None:
+                return
+            self.count("a catalog was lost")
+            trouble = self.account.trouble(node.key.node, self.now)
+            await node.crash()
+            node.forget()
+            await node.start()
+            trouble.end = self.now
+
+    # ------------------------------------------------------------ the end
 
     async def heal(self) -> None:
         """Everything that can come back does."""
-        self.world.network.heal()
         for node in self.world.storage.values():
             if not node.is_up:
                 await node.start()
+        if not self.world.owner.is_up:
+            await self.world.owner.start()
+
+    # ------------------------------------------------------------ for all kinds of faults
+
+    @property
+    def now(self) -> float:
+        """Seconds of the run."""
+        return self.simulation.loop.time()
+
+    @contextmanager
+    def taken(self, *, costly: bool = False) -> Iterator[SimulatedStorage | None]:
+        """A node that is up and has no other fault, for as long as the block takes; or None."""
+        node = None if costly and not self._may_lose() else self._node()
+        if node is None:
+            yield None
+            return
+        self._busy[node.name] = None
+        try:
+            yield node
+        finally:
+            del self._busy[node.name]
+
+    def harm(self, node: SimulatedStorage, fault: str) -> None:
+        """A node loses something."""
+        self.account.harmed[node.key.node] = None
+        self.account.costly = self.now
+        self.count(fault)
+
+    def count(self, fault: str) -> None:
+        """A fault happens."""
+        self.counts[fault] += 1
+        self.reached(fault)
 
     def reached(self, state: str) -> None:
         """A state was reached."""
-        self.simulation.counters.reached(state)
-        self.simulation.record("life", state)
+        self.simulation.reached("fate", state)
 
-    def _count(self, fault: str) -> None:
-        self.faults[fault] += 1
-        self.reached(fault)
+    def long(self, stream: str, epochs: float) -> float:
+        """A time of so many epochs at most, in seconds."""
+        return fraction(self.simulation.tape.stream(stream)) * epochs * self.world.config.epoch
 
-    def _is_whole(self) -> bool:
-        return is_whole(self.world, self.files)
+    def _may_lose(self) -> bool:
+        if self.beyond:
+            return True
+        rested = self.now - self.account.costly > self.world.config.epoch / 2
+        return rested and self.account.may_lose() and self.oversight.spare() > 0
 
-    def _node(self, stream: str) -> SimulatedStorage:
-        nodes = sorted(self.world.storage.values(), key=lambda node: node.name)
-        return nodes[below(self.simulation.tape.stream(stream), len(nodes))]
-
-    def _while(self, stream: str, longest: float) -> float:
-        return fraction(self.simulation.tape.stream(stream)) * longest
+    def _node(self) -> SimulatedStorage | None:
+        free = [
+            node
+            for node in sorted(self.world.storage.values(), key=lambda node: node.name)
+            if node.is_up and node.node is not None and node.name not in self._busy
+        ]
+        return one_of(self.simulation.tape.stream("nodes"), free) if free else None

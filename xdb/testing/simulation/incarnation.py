@@ -51,6 +51,11 @@ class Incarnation:
         self._context.run(OWNER.set, self)
 
     @property
+    def tasks(self) -> list[asyncio.Task[Any]]:
+        """Those that have not ended."""
+        return list(self._tasks)
+
+    @property
     def alive(self) -> bool:
         """Whether it can do anything. Whoever calls into a node asks first."""
         return not self._fenced

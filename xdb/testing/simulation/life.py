@@ -1,257 +1,229 @@
-"""One life of a simulated network: a workload, faults within what redundancy bears, invariants.
+"""One life of a simulated network: a workload, faults, invariants.
 
-Safety phase: operations and faults as the seed draws them. A fault that may cost a slot is
-drawn only while nothing is missing, seen from above, so that never more than `copies - 1`
-slots of a file are gone. Then everything is healed, and the liveness phase begins: within a
-bounded time every file is green, every replica right, every byte there.
-
-Checked all the time: a read gives exactly the acknowledged bytes or an error, the holders of
-a file are different nodes, and no node is said to have failed that lost nothing.
+Safety phase: operations and faults as the seed draws them. Then everything is healed, and the
+liveness phase begins: within a bounded time every file is green, every replica right, every
+byte there. Beyond the budget of faults the network has to say truthfully what is lost.
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from xdb.errors import NotFoundError, UnavailableError, XdbError
-from xdb.index.views import FileStatus, FileView
-from xdb.model.health import Verdict
-from xdb.model.ids import FileId, Nonce
-from xdb.node.owner import OwnerNode
-from xdb.services.catalog import FileRefById
-from xdb.services.upload.request import UploadRequest
+from xdb.errors import XdbError
+from xdb.index.views import FileView
+from xdb.model.health import Colour, Verdict
+from xdb.testing.simulation.account import Account
 from xdb.testing.simulation.draws import below, fraction
-from xdb.testing.simulation.fate import Fate
-from xdb.testing.simulation.oversight import ViolationError, check, is_whole
+from xdb.testing.simulation.fate import FATE_STATES, Fate, Fault
+from xdb.testing.simulation.invariants import (
+    audits,
+    check,
+    check_bounds,
+    check_left_over,
+    check_misses,
+    check_once,
+)
+from xdb.testing.simulation.nonces import watched_encryption
+from xdb.testing.simulation.oversight import Oversight, Recoverable, ViolationError
 from xdb.testing.simulation.run import Simulation
-from xdb.testing.simulation.world import NAMESPACE, World, WorldConfig, running
+from xdb.testing.simulation.settings import LifeConfig
+from xdb.testing.simulation.watch import Watch
+from xdb.testing.simulation.weather import WEATHER_STATES, Weather
+from xdb.testing.simulation.work import WORK_STATES, Workload
+from xdb.testing.simulation.world import World, running
 
-T = TypeVar("T")
-
-HOUR = 3600.0
-YEAR = 365 * 86400
-SLICE = 64 << 10
 STATES = (
-    "a file was uploaded",
-    "an upload failed",
-    "a file was read while a node was down",
-    "a read failed",
-    "a file was deleted",
-    "a node lost power",
-    "a node lost power while an upload ran",
-    "a disk was replaced",
-    "a bit flipped",
-    "a node was cut off",
-    "the owner lost power",
+    *WORK_STATES,
+    *FATE_STATES,
+    *WEATHER_STATES,
     "a slot moved",
     "a node admitted a loss",
     "a node missed an epoch",
+    "a file was lost beyond the budget",
 )
 
 
-@dataclass(frozen=True, slots=True)
-class LifeConfig:
-    """How long a life is, in virtual hours, and how much happens in it."""
+T = TypeVar("T")
 
-    hours: int = 12
-    healing: int = 12
-    operations: int = 20
-    faults: int = 8
-    world: WorldConfig = field(default_factory=WorldConfig)
+RECENT = 4
+"""Epochs whose verdicts are looked at after every fault."""
 
 
 @dataclass
 class Life:
-    """What has happened so far. `files` are those that were acknowledged."""
+    """What has happened so far."""
 
     simulation: Simulation
     world: World
     config: LifeConfig
-    files: dict[FileId, bytes] = field(default_factory=dict)
-    operations: Counter[str] = field(default_factory=Counter)
+    account: Account = field(default_factory=Account)
 
     def __post_init__(self) -> None:
-        """Its fate."""
-        self.fate = Fate(self.simulation, self.world, self.files)
+        """All that plays a part in it."""
+        simulation, world, account = self.simulation, self.world, self.account
+        self.oversight = Oversight(world, account)
+        self.work = Workload(simulation, world, self.config, account, self.oversight)
+        self.fate = Fate(simulation, world, account, self.oversight, self.config.beyond)
+        self.weather = Weather(self.fate)
+        self.watch = Watch(simulation, world, account, self.oversight)
 
     # ------------------------------------------------------------ phases
 
     async def run(self) -> None:
-        """Both phases."""
+        """All phases."""
         await self.world.clock.sleep(60)
-        await self.upload()  # there is something to lose from the start
-        safety = self.config.hours * HOUR
-        spawn = [
-            self._phase("work", self.config.operations, safety, self._operations()),
-            self._phase("fate", self.config.faults, safety, self.fate.choices()),
+        await self.work.upload()  # there is something to lose from the start
+        faults = [*self.fate.faults(), *self.weather.faults()]
+        watching = asyncio.create_task(self.watch.run(), name="watch")
+        clients = [
+            self._client(f"work {number}", self.config.operations)
+            for number in range(self.config.clients)
         ]
-        await asyncio.gather(*spawn)
+        await asyncio.gather(*clients, self._fate(faults))
+        await self.weather.heal()
         await self.fate.heal()
-        await self._live()
+        await self._settle()
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        if self.watch.violation:
+            raise self.watch.violation
+        self._note_reached()
 
-    async def _phase(
-        self, name: str, count: int, seconds: float, choices: list[Callable[[], Awaitable[None]]]
-    ) -> None:
-        draw = self.simulation.tape.stream(name)
+    async def _client(self, name: str, count: int) -> None:
+        draw, choices = self.simulation.tape.stream(name), _spread(self.work.operations())
         for _ in range(count):
-            await self.world.clock.sleep(2 * fraction(draw) * seconds / count)
-            choice = choices[below(draw, len(choices))]
-            await choice()
+            await self._pause(name, count)
+            await choices[below(draw, len(choices))]()
+
+    async def _fate(self, faults: list[tuple[int, Fault]]) -> None:
+        """Faults begin one after the other, and go on beside each other."""
+        draw, choices = self.simulation.tape.stream("fate"), _spread(faults)
+        under_way: list[asyncio.Task[None]] = []
+        for _ in range(self.config.faults):
+            await self._pause("fate", self.config.faults)
             self._check()
+            fault = choices[below(draw, len(choices))]
+            under_way.append(asyncio.create_task(fault(), name=fault.__name__))
+        await asyncio.gather(*under_way)
 
-    def _operations(self) -> list[Callable[[], Awaitable[None]]]:
-        return [self.upload, self.upload, self.read, self.read, self.delete]
-
-    # ------------------------------------------------------------ operations
-
-    async def upload(self) -> None:
-        """A new file."""
-        draw = self.simulation.tape.stream("files")
-        data = draw.draw(below(draw, 3 * SLICE))
-        request = UploadRequest(
-            namespace=NAMESPACE,
-            name=f"file {self.operations.total()}",
-            expiry=int(self.world.clock.wall()) + YEAR,
-            upload=Nonce(draw.draw(16)),
-            slice_size=SLICE,
-        )
-        self.fate.uploading += 1
-        try:
-            view = await self._owner(
-                lambda node: node.uploader.upload(request, _chunks(data), lambda _: None)
-            )
-        except XdbError as error:
-            self.fate.reached("an upload failed")
-            self.simulation.record("owner", f"upload failed: {type(error).__name__}")
-        else:
-            self.files[view.record.file] = data
-            self.fate.reached("a file was uploaded")
-        finally:
-            self.fate.uploading -= 1
-        self.operations["upload"] += 1
-
-    async def read(self) -> None:
-        """A file, which must be right if it comes."""
-        if not self.files:
-            return
-        draw = self.simulation.tape.stream("reads")
-        file = sorted(self.files)[below(draw, len(self.files))]
-        try:
-            data = await self._read(file)
-        except XdbError as error:
-            self.fate.reached("a read failed")
-            self.simulation.record("owner", f"read failed: {type(error).__name__}")
-        else:
-            self._compare(file, data)
-            if not all(node.is_up for node in self.world.storage.values()):
-                self.fate.reached("a file was read while a node was down")
-        self.operations["read"] += 1
-
-    async def delete(self) -> None:
-        """The end of a file."""
-        if len(self.files) < 2:  # noqa: PLR2004  # something must be left to lose
-            return
-        draw = self.simulation.tape.stream("deletes")
-        file = sorted(self.files)[below(draw, len(self.files))]
-        view = self._view(file)
-        if view is None:
-            return
-        data = self.files.pop(file)  # from now on it may be gone
-        try:
-            await self._owner(lambda node: node.catalog.delete(FileRefById(file)))
-        except XdbError:
-            self.simulation.record("owner", f"delete failed with {len(data)} bytes")
-        else:
-            self.fate.reached("a file was deleted")
-        self.operations["delete"] += 1
+    async def _pause(self, stream: str, count: int) -> None:
+        draw = self.simulation.tape.stream(f"{stream} pauses")
+        await self.world.clock.sleep(2 * fraction(draw) * self.config.seconds / count)
 
     # ------------------------------------------------------------ the end
 
-    async def _live(self) -> None:
-        for _ in range(self.config.healing):
-            await self.world.clock.sleep(HOUR)
-            if self._is_whole():
-                break
-        else:
-            raise ViolationError(f"not whole {self.config.healing} hours after the last fault")
-        for file in sorted(self.files):
-            self._compare(file, await self._read(file))
-        self._check()
-        self._note_reached()
+    async def _settle(self) -> None:
+        """Until all is as it has to be, for so long at most."""
+        step = self.world.config.epoch / 2
+        limit = self.simulation.loop.time() + self.config.healing * 3600
+        while not self._is_settled():
+            if self.simulation.loop.time() > limit:
+                raise ViolationError(
+                    f"not whole {self.config.healing} hours after the last fault\n{self._ill()}"
+                )
+            await self.world.clock.sleep(step)
+            self.account.expire(self.world.chain.time)
+        await self._read_all()
+        self._check(everything=True)
+        check_misses(self.oversight)
+        check_once(self.oversight)
+        check_bounds(self.oversight)
+        if self.config.tidy:
+            await self._tidy()
 
-    # ------------------------------------------------------------ invariants
+    async def _read_all(self) -> None:
+        """Every byte of every file comes back; beyond the budget, of every file not lost."""
+        for view in list(self.oversight.views()):
+            file, able = view.record.file, self.oversight.recoverable(view)
+            kept = self.account.files[file]
+            try:
+                data = await self.work.fetch(file, 0, None)
+            except XdbError:
+                if able is Recoverable.YES or not self.config.beyond:
+                    raise
+            else:
+                self.work.compare(file, kept.data, data)
 
-    def _check(self) -> None:
-        check(self.world, self.files, self.fate.harmed)
+    async def _tidy(self) -> None:
+        """When all times in which something may be kept are over, nothing is left."""
+        world = self.world.config
+        kept = world.retention + world.stray_grace + 3 * world.epoch + 2 * world.paces.collector
+        await self.world.clock.sleep(kept + world.paces.renewer)
+        check_left_over(self.oversight)
 
-    def _is_whole(self) -> bool:
-        return is_whole(self.world, self.files)
+    def _is_settled(self) -> bool:
+        if not self.config.beyond:
+            return self.oversight.is_whole()
+        return self._is_truthful()
 
-    def _compare(self, file: FileId, data: bytes) -> None:
-        if data != self.files[file]:
-            raise ViolationError(f"file {file.hex()} came back with other bytes")
+    def _is_truthful(self) -> bool:
+        """Whether the owner says of each file what is the case: lost, or green and whole."""
+        owner = self.world.owner.node
+        if owner is None or not all(node.is_up for node in self.world.storage.values()):
+            return False
+        look = owner.care.viewpoint.look()
+        for view in self.oversight.views():
+            if self._is_lost(view):
+                if look.colour(view) is not Colour.LOST:
+                    return False
+            elif self.oversight.recoverable(view) is Recoverable.YES and (
+                look.colour(view) is not Colour.GREEN or self.oversight.bad_slots(view)
+            ):
+                return False
+        return True
+
+    def _is_lost(self, view: FileView) -> bool:
+        return self.oversight.recoverable(view) is Recoverable.NO
+
+    # ------------------------------------------------------------ inside
+
+    def _check(self, *, everything: bool = False) -> None:
+        epoch = self.world.chain.parameters.epoch_at(self.world.chain.time)
+        check(self.oversight, 0 if everything else max(0, epoch - RECENT))
+        if self.watch.violation:
+            raise self.watch.violation
+
+    def _ill(self) -> str:
+        """What is not as it should be, for whoever looks into it."""
+        owner, lines = self.world.owner.node, []
+        if owner is None:
+            return "the owner is down"
+        lines += [f"{node.name} is down" for node in self.world.storage.values() if not node.is_up]
+        look = owner.care.viewpoint.look()
+        lines += [
+            f"file {view.record.file.hex()[:12]}: {look.colour(view).name}, "
+            f"bad slots {self.oversight.bad_slots(view)}, lost {view.lost}"
+            for view in self.oversight.views()
+        ]
+        lines += [f"{task.name}: {task.status.last_error}" for task in owner.tasks]
+        return "\n".join(lines)
 
     def _note_reached(self) -> None:
-        owner = self.world.owner.node
-        if owner is None:
+        index = self.oversight.index
+        if index is None:
             return
-        index = owner.following.index
         for verdict, name in (
             (Verdict.FAILED, "a node admitted a loss"),
             (Verdict.MISSED, "a node missed an epoch"),
         ):
-            if index.audits.listed(verdict=verdict).items:
+            if any(True for _ in audits(index, verdict)):
                 self.fate.reached(name)
         if index.migrations.listed().items:
             self.fate.reached("a slot moved")
-
-    # ------------------------------------------------------------ inside
-
-    async def _owner(self, work: Callable[[OwnerNode], Awaitable[T]]) -> T:
-        """What the owner node answers; UnavailableError when it is down, or goes down."""
-        owner = self.world.owner
-        if owner.node is None or owner.life is None:
-            raise UnavailableError("the owner node is down")
-
-        async def ask(node: OwnerNode) -> T:
-            return await work(node)
-
-        life = owner.life
-        try:
-            return await life.start(ask(owner.node), name="request")
-        except asyncio.CancelledError:
-            if life.alive:
-                raise
-            raise UnavailableError("the owner node went down") from None
-
-    async def _read(self, file: FileId) -> bytes:
-        async def read(node: OwnerNode) -> bytes:
-            view = node.following.index.file(file)
-            if view is None:
-                raise NotFoundError("it is not known")
-            download = await node.downloader.open(view, 0, None)
-            return b"".join([bytes(part) async for part in node.downloader.read(download)])
-
-        return await self._owner(read)
-
-    def _view(self, file: FileId) -> FileView | None:
-        owner = self.world.owner.node
-        view = None if owner is None else owner.following.index.file(file)
-        if view is None or owner is None:
-            return None
-        return view if owner.following.index.status(view) is FileStatus.LIVE else None
+        if any(self._is_lost(view) for view in self.oversight.views()):
+            self.fate.reached("a file was lost beyond the budget")
 
 
-async def _chunks(data: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(data), 40_000):
-        yield data[start : start + 40_000]
+def _spread(choices: Sequence[tuple[int, T]]) -> list[T]:
+    """Each as often as its weight says."""
+    return [choice for weight, choice in choices for _ in range(weight)]
 
 
 async def live(simulation: Simulation, config: LifeConfig) -> Life:
     """A whole life."""
-    async with running(simulation, config.world) as world:
-        life = Life(simulation, world, config)
-        await life.run()
-        return life
+    with watched_encryption():
+        async with running(simulation, config.world) as world:
+            life = Life(simulation, world, config)
+            await life.run()
+            return life

@@ -1,5 +1,6 @@
 """The real nodes of a simulated network, each life of them an incarnation."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,11 +80,16 @@ class SimulatedStorage:
         return self.life is not None and self.life.alive
 
     async def start(self) -> None:
-        """A new life from what the last one left; returns when it serves."""
+        """A new life from what the last one left; returns when it serves, or is down again."""
         entropy = self.simulation.tape.stream(self.name)
         life = self.life = Incarnation(self.name, [self.disk, self.catalog, self.views], entropy)
         ready = life.start(self._open(life), name="opening")
-        self.node = await ready
+        try:
+            self.node = await ready
+        except asyncio.CancelledError:
+            if life.alive:
+                raise
+            return
         life.start(self._serve(self.node), name="serving")
         slowed(self.node.tasks, self.paces)
         self.node.start_tasks()
@@ -103,6 +109,10 @@ class SimulatedStorage:
     def wipe(self) -> None:
         """Another disk, while it is down."""
         self.disk, self.catalog, self.views = MemoryDisk(), store(), store()
+
+    def forget(self) -> None:
+        """The catalog and the views are gone, while it is down; the disk is not."""
+        self.catalog, self.views = store(), store()
 
     async def _open(self, life: Incarnation) -> StorageNode:
         tape, key = self.simulation.tape, self.key
@@ -174,9 +184,19 @@ class SimulatedOwner:
         self.starts += 1
         entropy = self.simulation.tape.stream("owner")
         life = self.life = Incarnation("owner", [self.journal, self.views], entropy)
-        self.node = await life.start(self._open(life), name="opening")
+        try:
+            self.node = await life.start(self._open(life), name="opening")
+        except asyncio.CancelledError:
+            if life.alive:
+                raise
+            return
         self.node.start_tasks()
         self.simulation.record("owner", "up")
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it runs."""
+        return self.life is not None and self.life.alive
 
     async def crash(self) -> None:
         """Power is lost."""

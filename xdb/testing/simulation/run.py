@@ -31,6 +31,11 @@ class Simulation:
         """Something happened now."""
         self.trace.record(self.loop.time(), node, event)
 
+    def reached(self, node: str, state: str) -> None:
+        """A declared state was reached now."""
+        self.counters.reached(state)
+        self.record(node, state)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[T]):

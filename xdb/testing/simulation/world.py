@@ -21,11 +21,8 @@ from xdb.testing.simulation.nodes import SimulatedOwner, SimulatedStorage
 from xdb.testing.simulation.paces import Paces
 from xdb.testing.simulation.run import Simulation
 
-MOST_DRIFT = 0.0002
-"""Part by which a node's clock runs wrong: 17 s a day. Requests of clocks more than 30 s ahead
-are refused, so a longer life would need clocks that are set."""
 NAMESPACE = "sim"
-COPIES = 3
+THREE_COPIES = Redundancy(Coding.COPIES, 1, 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +30,12 @@ class WorldConfig:
     """What a world is made of."""
 
     nodes: int = 6
-    copies: int = COPIES
+    redundancy: Redundancy = THREE_COPIES
     leaves: int = 16
     lag: int = 0  # blocks until one is final
     links: LinkConditions = field(default_factory=LinkConditions)
     paces: Paces = field(default_factory=Paces)
+    drift: float = 0.0002  # part by which a clock runs wrong, at most: 17 s a day
     epoch: int = 3600  # seconds, as all below
     heartbeat: int = 600
     unreachable: int = 3600
@@ -70,6 +68,7 @@ class World:
     network: SimulatedNetwork
     clock: SimulatedClock
     storage: dict[NodeId, SimulatedStorage] = field(default_factory=dict)
+    silent: bool = False  # whether the beacon is
 
     def __post_init__(self) -> None:
         """The owner; it is started with all else."""
@@ -81,7 +80,7 @@ class World:
         """All nodes, and the owner with a namespace."""
         tape, paces = self.simulation.tape, self.config.paces
         for number in range(self.config.nodes):
-            drift = (tape.stream("drift").draw(1)[0] - 128) / 128 * MOST_DRIFT
+            drift = (tape.stream("drift").draw(1)[0] - 128) / 128 * self.config.drift
             clock = SimulatedClock(self.simulation.loop, drift=drift)
             node = SimulatedStorage(
                 self.simulation, self.chain, self.network, f"node-{number}", clock, paces
@@ -96,8 +95,7 @@ class World:
         tag = namespace_tag(key, NAMESPACE)
         nonce = self.simulation.tape.stream("label").draw(NONCE)
         label = encrypt_label(key, tag, nonce, NAMESPACE, "")
-        redundancy = Redundancy(Coding.COPIES, 1, self.config.copies)
-        call = CreateNamespace(tag, label, redundancy, ProofScheme.MERKLE)
+        call = CreateNamespace(tag, label, self.config.redundancy, ProofScheme.MERKLE)
         self.chain.call(key.address, call)
 
     async def stop(self) -> None:
@@ -115,7 +113,8 @@ class World:
             epoch = self.chain.parameters.epoch_at(self.chain.time)
             known = newest(State(self.chain.state))
             is_new = known is None or known.epoch < epoch
-            if epoch and is_new and not is_late(self.chain.parameters, self.chain.time):
+            late = is_late(self.chain.parameters, self.chain.time)
+            if epoch and is_new and not late and not self.silent:
                 self.chain.call(beacon, RevealSeed(epoch, (preimage(epoch),)))
                 self.simulation.record("beacon", f"epoch {epoch}")
             await self.clock.sleep(self.config.paces.tick)
