@@ -34,6 +34,7 @@ from xdb.testing.simulation.clock import SimulatedClock
 from xdb.testing.simulation.incarnation import Incarnation
 from xdb.testing.simulation.network import SimulatedNetwork, simulated_certificate
 from xdb.testing.simulation.run import Simulation
+from xdb.testing.simulation.twist import HONEST, Twist
 
 CAPACITY = 1 << 30
 HOUR = 3600.0
@@ -53,6 +54,7 @@ class SimulatedStorage:
     views: CrashingKeyValue = field(default_factory=CrashingKeyValue)
     life: Incarnation | None = None
     node: StorageNode | None = None
+    twist: Twist = HONEST  # takes effect when it starts
 
     @property
     def key(self) -> NamedKey:
@@ -123,7 +125,7 @@ class SimulatedStorage:
             scrub=ScrubConfig(within=24 * HOUR, restore_within=2 * HOUR),
             version="simulated",
         )
-        return await open_storage(ports, settings)
+        return self.twist.node(await open_storage(self.twist.ports(ports), settings))
 
     async def _serve(self, node: StorageNode) -> None:
         async with served(
@@ -131,6 +133,7 @@ class SimulatedStorage:
             listen=self.address,
             certificate=simulated_certificate(self.address),
             by=self.network.serve,
+            probing=node.probing,
         ):
             while True:
                 await self.clock.sleep(HOUR)

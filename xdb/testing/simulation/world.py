@@ -37,6 +37,9 @@ class WorldConfig:
     copies: int = COPIES
     leaves: int = 16
     lag: int = 0  # blocks until one is final
+    epoch: int = EPOCH
+    heartbeat: int = 600
+    unreachable: int = 3600
     links: LinkConditions = field(default_factory=LinkConditions)
 
 
@@ -105,8 +108,10 @@ async def running(simulation: Simulation, config: WorldConfig) -> AsyncIterator[
     clock = SimulatedClock(simulation.loop)
     parameters = Parameters(
         start=int(START),
-        epoch=EPOCH,
+        epoch=config.epoch,
         leaves_per_epoch=config.leaves,
+        heartbeat=config.heartbeat,
+        unreachable=config.unreachable,
         beacons=(preimage(-1),),
     )
     chain = MemoryChain(parameters, clock, lag=config.lag)
