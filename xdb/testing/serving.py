@@ -37,6 +37,7 @@ async def served(  # noqa: PLR0913  # named, and each has a default
     listen: str = "127.0.0.1:0",
     tasks: tuple[TaskStatus, ...] = (),
     by: Serve = serve,
+    probing: Probing | None = None,
 ) -> AsyncIterator[NodeRecord]:
     """Serves a custody; gives its node's record with the endpoint where it now is.
 
@@ -55,7 +56,7 @@ async def served(  # noqa: PLR0913  # named, and each has a default
     planes = Planes(limits)
     services = [
         replica_service(custody, limits, planes),
-        probe_service(custody, Probing(custody, custody.compute)),
+        probe_service(custody, probing or Probing(custody, custody.compute)),
         task_service(lambda: tasks, lambda: custody.admission.check(caller())),
     ]
     async with by(settings, services, planes) as port:

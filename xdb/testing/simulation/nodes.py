@@ -36,6 +36,7 @@ from xdb.testing.simulation.incarnation import Incarnation
 from xdb.testing.simulation.network import SimulatedNetwork, simulated_certificate
 from xdb.testing.simulation.paces import Paces, slowed
 from xdb.testing.simulation.run import Simulation
+from xdb.testing.simulation.twist import HONEST, Twist
 
 CAPACITY = 1 << 30
 HOUR = 3600.0
@@ -63,6 +64,7 @@ class SimulatedStorage:
     views: CrashingKeyValue = field(default_factory=store)
     life: Incarnation | None = None
     node: StorageNode | None = None
+    twist: Twist = HONEST  # takes effect when it starts
 
     @property
     def key(self) -> NamedKey:
@@ -146,7 +148,7 @@ class SimulatedStorage:
             ),
             version="simulated",
         )
-        return await open_storage(ports, settings)
+        return self.twist.node(await open_storage(self.twist.ports(ports), settings))
 
     async def _serve(self, node: StorageNode) -> None:
         async with served(
@@ -154,6 +156,7 @@ class SimulatedStorage:
             listen=self.address,
             certificate=simulated_certificate(self.address),
             by=self.network.serve,
+            probing=node.probing,
         ):
             while True:
                 await self.clock.sleep(HOUR)
