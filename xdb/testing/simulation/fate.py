@@ -250,6 +250,21 @@ class Fate:
         finally:
             del self._busy[node.name]
 
+    @contextmanager
+    def on_the_way(self) -> Iterator[tuple[str, float]]:
+        """Whose way to the chain is disturbed, and for how long."""
+        seconds, draw = self.long("chain", 1), self.simulation.tape.stream("chain")
+        if not below(draw, 4):
+            yield "owner", seconds
+            return
+        nodes = sorted(self.world.storage.values(), key=lambda node: node.name)
+        node = one_of(draw, nodes)
+        trouble = self.account.trouble(node.key.node, self.now)
+        try:
+            yield node.name, seconds
+        finally:
+            trouble.end = self.now + self.world.config.epoch / 2  # it has to catch up
+
     def harm(self, node: SimulatedStorage, fault: str) -> None:
         """A node loses something."""
         self.account.harmed[node.key.node] = None

@@ -12,7 +12,7 @@ from xdb.testing.simulation.stacks import stacks
 
 T = TypeVar("T")
 
-_GIVE_HANDLES = frozenset({"peer", "stream"})
+_GIVE_HANDLES = frozenset({"peer", "stream", "registry", "events"})
 _PLAIN = frozenset({bytes, int, float, bool, str, list, dict, tuple, type(None)})
 """What the answers of most calls are: none of it can do anything by itself."""
 _ROUNDS = 1000
@@ -79,8 +79,8 @@ class Incarnation:
         """`handle` as this life may use it: after the fence every call raises FencedError.
 
         So does a call that was under way, instead of returning. Handles that it gives out
-        (`peer`, `stream`) are guarded, too. `pause` is awaited with the name of every
-        coroutine before it begins.
+        (`peer`, `stream`, `registry`, `events`) are guarded, too. `pause` is awaited with the
+        name of every coroutine before it begins.
         """
         return cast("T", _Guarded(handle, self, pause))
 

@@ -14,6 +14,7 @@ from xdb.errors import XdbError
 from xdb.index.views import FileView
 from xdb.model.health import Colour, Verdict
 from xdb.testing.simulation.account import Account
+from xdb.testing.simulation.chains import CHAIN_STATES
 from xdb.testing.simulation.draws import below, fraction
 from xdb.testing.simulation.fate import FATE_STATES, Fate, Fault
 from xdb.testing.simulation.invariants import (
@@ -28,6 +29,7 @@ from xdb.testing.simulation.nonces import watched_encryption
 from xdb.testing.simulation.oversight import Oversight, Recoverable, ViolationError
 from xdb.testing.simulation.run import Simulation
 from xdb.testing.simulation.settings import LifeConfig
+from xdb.testing.simulation.unrest import UNREST_STATES, Unrest
 from xdb.testing.simulation.watch import Watch
 from xdb.testing.simulation.weather import WEATHER_STATES, Weather
 from xdb.testing.simulation.work import WORK_STATES, Workload
@@ -37,6 +39,8 @@ STATES = (
     *WORK_STATES,
     *FATE_STATES,
     *WEATHER_STATES,
+    *UNREST_STATES,
+    *CHAIN_STATES,
     "a slot moved",
     "a node admitted a loss",
     "a node missed an epoch",
@@ -66,6 +70,7 @@ class Life:
         self.work = Workload(simulation, world, self.config, account, self.oversight)
         self.fate = Fate(simulation, world, account, self.oversight, self.config.beyond)
         self.weather = Weather(self.fate)
+        self.unrest = Unrest(self.fate)
         self.watch = Watch(simulation, world, account, self.oversight)
 
     # ------------------------------------------------------------ phases
@@ -75,12 +80,15 @@ class Life:
         await self.world.clock.sleep(60)
         await self.work.upload()  # there is something to lose from the start
         faults = [*self.fate.faults(), *self.weather.faults()]
+        if self.config.world.personality != "immediate":
+            faults += self.unrest.faults()
         watching = asyncio.create_task(self.watch.run(), name="watch")
         clients = [
             self._client(f"work {number}", self.config.operations)
             for number in range(self.config.clients)
         ]
         await asyncio.gather(*clients, self._fate(faults))
+        await self.unrest.heal()
         await self.weather.heal()
         await self.fate.heal()
         await self._settle()
@@ -134,6 +142,7 @@ class Life:
 
     async def _read_all(self) -> None:
         """Every byte of every file comes back; beyond the budget, of every file not lost."""
+        self.account.expire(self.world.chain.time)
         for view in list(self.oversight.views()):
             file, able = view.record.file, self.oversight.recoverable(view)
             kept = self.account.files[file]

@@ -24,13 +24,12 @@ from xdb.store.room import RoomConfig
 from xdb.tasks.auditor import AuditConfig
 from xdb.tasks.renewer import RenewConfig
 from xdb.tasks.scrubber import ScrubConfig
-from xdb.testing.chain import MemoryChain
 from xdb.testing.compute import InlineCompute
 from xdb.testing.disk import MemoryDisk
 from xdb.testing.keys import NamedKey
 from xdb.testing.kv import CrashingKeyValue
 from xdb.testing.serving import served
-from xdb.testing.simulation.backend import MemoryBackend
+from xdb.testing.simulation.chains import Chain
 from xdb.testing.simulation.clock import SimulatedClock
 from xdb.testing.simulation.incarnation import Incarnation
 from xdb.testing.simulation.network import SimulatedNetwork, simulated_certificate
@@ -54,7 +53,7 @@ class SimulatedStorage:
     """A storage node: what survives its lives, and the present one."""
 
     simulation: Simulation
-    chain: MemoryChain
+    chain: Chain
     network: SimulatedNetwork
     name: str
     clock: SimulatedClock
@@ -127,7 +126,7 @@ class SimulatedStorage:
             disk=life.guard(self.disk),
             catalog=life.guard(self.catalog),
             views=life.guard(self.views),
-            backend=life.guard(MemoryBackend(self.chain, self.clock)),
+            backend=life.guard(self.chain.backend(self.name, self.clock)),
             signer=key,
             identity=key,
             log=logger(self.name),
@@ -167,7 +166,7 @@ class SimulatedOwner:
     """The owner node of a simulated network."""
 
     simulation: Simulation
-    chain: MemoryChain
+    chain: Chain
     network: SimulatedNetwork
     clock: SimulatedClock
     paces: Paces = field(default_factory=Paces)
@@ -222,7 +221,7 @@ class SimulatedOwner:
             compute=InlineCompute(),
             journal=life.guard(self.journal),
             views=life.guard(self.views),
-            backend=life.guard(MemoryBackend(self.chain, self.clock)),
+            backend=life.guard(self.chain.backend("owner", self.clock)),
             peers=life.guard(GrpcStoragePeers(signer, self.network.connections("owner"))),
             key=key,
             log=logger("owner"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from xdb.model.registry import Coding, Redundancy
 from xdb.ports.entropy import Entropy
+from xdb.testing.simulation.chains import Personality
 from xdb.testing.simulation.draws import below, fraction, one_of
 from xdb.testing.simulation.links import LinkConditions
 from xdb.testing.simulation.paces import HOUR, MINUTE, Paces
@@ -27,6 +28,9 @@ POLICIES = (
     Redundancy(Coding.ERASURE, 2, 4),
     Redundancy(Coding.ERASURE, 3, 5),
 )
+
+
+PERSONALITIES: tuple[Personality, ...] = ("immediate",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,7 @@ def _drawn(life: LifeConfig, draw: Entropy, nodes: int, epochs: tuple[float, ...
         redundancy=one_of(draw, POLICIES),
         leaves=one_of(draw, (8, 4, 16)),
         lag=one_of(draw, (0, 1, 3)),
+        personality=one_of(draw, PERSONALITIES),
         links=_links(draw),
         paces=_paces(epoch),
         drift=MOST_AHEAD / (life.seconds + life.healing * HOUR),

@@ -12,8 +12,8 @@ from xdb.model.calls import CreateNamespace, RevealSeed
 from xdb.model.ids import NodeId
 from xdb.model.registry import Coding, Parameters, ProofScheme, Redundancy
 from xdb.testing.audits import preimage
-from xdb.testing.chain import MemoryChain
 from xdb.testing.keys import NamedKey
+from xdb.testing.simulation.chains import Chain, Personality, make_chain
 from xdb.testing.simulation.clock import START, SimulatedClock
 from xdb.testing.simulation.links import LinkConditions
 from xdb.testing.simulation.network import SimulatedNetwork
@@ -32,7 +32,8 @@ class WorldConfig:
     nodes: int = 6
     redundancy: Redundancy = THREE_COPIES
     leaves: int = 16
-    lag: int = 0  # blocks until one is final
+    lag: int = 0  # blocks until one is final, on the immediate chain
+    personality: Personality = "immediate"
     links: LinkConditions = field(default_factory=LinkConditions)
     paces: Paces = field(default_factory=Paces)
     drift: float = 0.0002  # part by which a clock runs wrong, at most: 17 s a day
@@ -64,7 +65,7 @@ class World:
 
     simulation: Simulation
     config: WorldConfig
-    chain: MemoryChain
+    chain: Chain
     network: SimulatedNetwork
     clock: SimulatedClock
     storage: dict[NodeId, SimulatedStorage] = field(default_factory=dict)
@@ -124,15 +125,16 @@ class World:
 async def running(simulation: Simulation, config: WorldConfig) -> AsyncIterator[World]:
     """A world that runs."""
     clock = SimulatedClock(simulation.loop)
-    chain = MemoryChain(config.parameters(), clock, lag=config.lag)
-    chain.tick()
+    chain = make_chain(config.personality, simulation, config.parameters(), clock, lag=config.lag)
     network = SimulatedNetwork(clock, simulation.tape.stream("network"), config.links)
     world = World(simulation, config, chain, network, clock)
     blocks = asyncio.create_task(world.make_blocks(), name="blocks")
+    making = asyncio.create_task(chain.run(), name="chain")
     try:
         await world.start()
         yield world
     finally:
         await world.stop()
         blocks.cancel()
-        await asyncio.gather(blocks, return_exceptions=True)
+        making.cancel()
+        await asyncio.gather(blocks, making, return_exceptions=True)
