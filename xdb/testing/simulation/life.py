@@ -157,8 +157,8 @@ class Life:
     async def _tidy(self) -> None:
         """When all times in which something may be kept are over, nothing is left."""
         world = self.world.config
-        kept = world.retention + world.stray_grace + 3 * world.epoch + 2 * world.paces.collector
-        await self.world.clock.sleep(kept + world.paces.renewer)
+        kept = world.retention + world.stray_grace + 3 * world.epoch + 4 * world.paces.collector
+        await self.world.clock.sleep(kept + 2 * world.paces.renewer)
         check_left_over(self.oversight)
 
     def _is_settled(self) -> bool:
