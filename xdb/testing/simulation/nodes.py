@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xdb.core.migration import MigrationConfig
+from xdb.errors import UnavailableError
 from xdb.model.registry import Endpoint
 from xdb.node.enrolment import Profile
 from xdb.node.owner import OwnerNode, OwnerSettings, open_owner
@@ -36,6 +37,8 @@ from xdb.testing.simulation.run import Simulation
 
 CAPACITY = 1 << 30
 HOUR = 3600.0
+RESTART = 10.0
+"""Seconds after which a node that could not open is started again."""
 
 
 @dataclass
@@ -69,11 +72,20 @@ class SimulatedStorage:
         return self.life is not None and self.life.alive
 
     async def start(self) -> None:
-        """A new life from what the last one left; returns when it serves."""
+        """A new life from what the last one left; returns when it serves.
+
+        Again after a while when the chain does not answer, as whoever watches a process does.
+        """
         entropy = self.simulation.tape.stream(self.name)
-        life = self.life = Incarnation(self.name, [self.disk, self.catalog, self.views], entropy)
-        ready = life.start(self._open(life), name="opening")
-        self.node = await ready
+        while self.node is None:
+            life = self.life = Incarnation(
+                self.name, [self.disk, self.catalog, self.views], entropy
+            )
+            try:
+                self.node = await life.start(self._open(life), name="opening")
+            except UnavailableError:
+                await self.crash()
+                await self.clock.sleep(RESTART)
         life.start(self._serve(self.node), name="serving")
         self.node.start_tasks()
         self.simulation.record(self.name, "up")
@@ -93,6 +105,7 @@ class SimulatedStorage:
         """Another disk, while it is down."""
         self.disk, self.catalog = MemoryDisk(), CrashingKeyValue()
         self.views = CrashingKeyValue()
+        self.chain.forget(self.name)
 
     async def _open(self, life: Incarnation) -> StorageNode:
         tape, key = self.simulation.tape, self.key
