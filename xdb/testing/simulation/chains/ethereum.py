@@ -9,13 +9,11 @@ chains; an undone seed comes again, the same.
 """
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from xdb.core.rules import Reader
-from xdb.model import events
 from xdb.model.calls import Call
-from xdb.model.ids import Address, Deployment, Digest
+from xdb.model.ids import Address, Deployment
 from xdb.model.registry import Parameters
 from xdb.node.backend import Backend
 from xdb.ports.blockchain import Head
@@ -23,24 +21,15 @@ from xdb.ports.clock import Clock
 from xdb.ports.entropy import Entropy
 from xdb.testing.chain import DEPLOYMENT
 from xdb.testing.simulation.chains.accounts import EthereumBackend, Wallets
-from xdb.testing.simulation.chains.blocks import Block
 from xdb.testing.simulation.chains.branch import Branch
 from xdb.testing.simulation.chains.mempool import Mempool, Transaction
 from xdb.testing.simulation.chains.notes import Notes
+from xdb.testing.simulation.chains.proposer import DEEPEST, Proposer
 from xdb.testing.simulation.chains.view import Sight, View
 from xdb.testing.simulation.clock import SimulatedClock
-from xdb.testing.simulation.draws import below, fraction
+from xdb.testing.simulation.draws import below
 
-DEEPEST = 7
-"""Blocks that a reorganisation undoes at most: mainnet had one as deep."""
 _DICE = 256
-_UNDONE: tuple[tuple[type[events.Event], str], ...] = (
-    (events.FilePublished, "a reorganisation undid a publish"),
-    (events.FileMoved, "a reorganisation undid a move"),
-    (events.FileDeleted, "a reorganisation undid a deletion"),
-    (events.ProofAccepted, "a reorganisation undid a proof"),
-    (events.SeedRevealed, "a reorganisation undid a seed"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +64,13 @@ class EthereumChain:
         self.branch = Branch(DEPLOYMENT, parameters)
         self.mempool = Mempool()
         self.notes = notes
+        self._proposer = Proposer(self.branch, self.mempool, draw, notes)
         self._clock = clock
         self._draw = draw
         self._start = int(clock.wall() - clock.monotonic())
         self._views: dict[str, View] = {}
         self._wallets = Wallets(self)
         self._own: list[Transaction] = []  # of the world, until they are final
-        self._effective: set[Digest] = set()  # undone ones that had taken effect
         self._wanted = asyncio.Event()
         self._held_until = 0.0
         self._is_calm = False
@@ -156,26 +145,9 @@ class EthereumChain:
 
     def reorganise(self, depth: int) -> int:
         """See `Chain`: what was in the blocks comes again, in another order, or not at all."""
-        height, final = self.head.height, self.head.final
-        depth = min(depth, DEEPEST, height - final)
-        if depth <= 0:
-            return 0
-        undone = self.branch.roll_back(height - depth)
-        self._note_undone([block for block, _ in undone])
-        times = [block.events.time for block, _ in undone]
-        bodies = [list(body) for _, body in undone]
-        match below(self._draw, 3):
-            case 0:
-                self.notes.reached("undone calls came again as they were")
-                self._again(times, bodies)
-            case 1:
-                self.notes.reached("undone calls came in another order")
-                self._again(times, self._shuffled(bodies))
-            case _:
-                self.notes.reached("undone calls were dropped")
-                self._again(times[: below(self._draw, depth + 1)], [])
-                self._scatter([each for body in bodies for each in body])
-        self._wanted.set()
+        depth = self._proposer.reorganise(depth, self.send)
+        if depth:
+            self._wanted.set()
         return depth
 
     def drop(self) -> int:
@@ -235,7 +207,7 @@ class EthereumChain:
                 self.notes.reached("a transaction was dropped")
         if self._chance(self.config.reorganised):
             self.reorganise(1 + below(self._draw, DEEPEST))
-        self._make(self.time, self._chosen())
+        self._proposer.make(self.time, self._chosen())
         self._settle()
         self._tend()
         if not any(self._can_run(each) for each in self.mempool.waiting()):
@@ -245,19 +217,6 @@ class EthereumChain:
         chosen = [each for each in self.mempool.waiting() if not self._chance(self.config.later)]
         places = {each.id: self._draw.draw(1) for each in chosen}
         return sorted(chosen, key=lambda each: places[each.id])
-
-    def _make(self, time: int, queue: Sequence[Transaction]) -> None:
-        self.branch.append(time, queue)
-        endings = self.branch.history.blocks[-1].endings
-        for transaction in queue:
-            if transaction.id in endings:
-                self.mempool.remove(transaction)
-        for done, ending in endings.items():
-            if ending.refused is not None:
-                self.notes.reached("a call was refused in its block")
-                if done in self._effective:
-                    self.notes.reached("a call that had taken effect was refused")
-            self._effective.discard(done)
 
     def _can_run(self, transaction: Transaction) -> bool:
         return transaction.nonce == self.branch.nonce(transaction.account)
@@ -287,44 +246,6 @@ class EthereumChain:
     def _is_refused(self, own: Transaction) -> bool:
         ending = self.branch.endings.get(own.id)
         return ending is not None and ending.refused is not None
-
-    # ------------------------------------------------------------ reorganisations
-
-    def _note_undone(self, blocks: list[Block]) -> None:
-        if len(blocks) == DEEPEST:
-            self.notes.reached("a reorganisation was seven blocks deep")
-        found = {type(event) for block in blocks for event in block.events.events}
-        for kind, state in _UNDONE:
-            if kind in found:
-                self.notes.reached(state)
-        for block in blocks:
-            self._effective |= {
-                each for each, ending in block.endings.items() if ending.refused is None
-            }
-
-    def _again(self, times: Sequence[int], bodies: Sequence[list[Transaction]]) -> None:
-        """Other blocks in the same slots; what does not fit waits again."""
-        left: list[Transaction] = []
-        for at, time in enumerate(times):
-            queue = left + (bodies[at] if at < len(bodies) else [])
-            self._make(time, queue)
-            left = [each for each in queue if each.id not in self.branch.endings]
-        for transaction in left:
-            self.send(transaction)
-
-    def _shuffled(self, bodies: list[list[Transaction]]) -> list[list[Transaction]]:
-        made: list[list[Transaction]] = [[] for _ in bodies]
-        for transaction in (each for body in bodies for each in body):
-            body = made[below(self._draw, len(made))]
-            body.insert(below(self._draw, len(body) + 1), transaction)
-        return made
-
-    def _scatter(self, transactions: Sequence[Transaction]) -> None:
-        for transaction in transactions:
-            if fraction(self._draw) < 1 / 2:
-                self.send(transaction)
-            else:
-                self.notes.reached("a transaction was dropped")
 
     def _chance(self, of: int) -> bool:
         return not self._is_calm and self._draw.draw(1)[0] >= _DICE - of

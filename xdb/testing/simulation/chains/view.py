@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from xdb.errors import UnavailableError
-from xdb.model.ids import Digest  # noqa: TC001  # as everywhere: annotations are read
+from xdb.model.ids import Digest
 from xdb.ports.blockchain import BlockEvents, Final, Rollback
 from xdb.ports.clock import Clock
 from xdb.ports.entropy import Entropy
@@ -41,7 +41,7 @@ class View:
     ) -> None:
         self.blocks: list[Block] = []
         self.final = 0
-        self.endings: dict[Digest, Ending] = {}
+        self.endings = dict[Digest, Ending]()
         self._history = history
         self._clock = clock
         self._draw = draw
