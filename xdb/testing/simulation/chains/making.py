@@ -6,6 +6,7 @@ from xdb.model.registry import Parameters
 from xdb.testing.chain import MemoryChain
 from xdb.testing.simulation.chains.chain import Chain
 from xdb.testing.simulation.chains.ethereum import EthereumChain
+from xdb.testing.simulation.chains.fabric import FabricChain
 from xdb.testing.simulation.chains.immediate import ImmediateChain
 from xdb.testing.simulation.chains.notes import Notes
 from xdb.testing.simulation.clock import SimulatedClock
@@ -30,6 +31,7 @@ def make_chain(
             draw = simulation.tape.stream("chain")
             return EthereumChain(parameters, clock, draw, Notes(simulation))
         case "fabric":
-            raise NotImplementedError(personality)
+            draw = simulation.tape.stream("chain")
+            return FabricChain(parameters, clock, draw, Notes(simulation))
         case _:
             assert_never(personality)
