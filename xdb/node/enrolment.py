@@ -3,14 +3,18 @@
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from xdb.errors import ConfigError
+from xdb.errors import ConfigError, RefusedCallError, UnavailableError
 from xdb.model.calls import Call, RegisterNode, SetNodeState, UpdateNode
 from xdb.model.ids import Address, NodeId
+from xdb.model.refusal import Refusal
 from xdb.model.registry import Endpoint, NodeRecord, NodeState
 from xdb.peer.pinning import accepts
-from xdb.ports.blockchain import Registry
+from xdb.ports.blockchain import Head, Registry
 
 T = TypeVar("T")
+
+BLOCKS = 20
+"""Blocks within which must show what a refusal says to be so already."""
 
 
 class NodeFacts(Protocol):
@@ -24,6 +28,11 @@ class NodeFacts(Protocol):
 
 class Records(Protocol):
     """Where records are looked up: an index that has caught up with the chain."""
+
+    @property
+    def head(self) -> Head:
+        """The newest block known."""
+        ...
 
     def node(self, node: NodeId) -> NodeFacts | None:
         """The node, None when it never registered."""
@@ -98,7 +107,14 @@ class Enrolment:
             self._check_without_identity(record)
             return ()
         for call in calls:
-            await self.records.reached((await self.identity.submit(call)).height)
+            try:
+                included = await self.identity.submit(call)
+            except RefusedCallError as error:
+                if not _may_be_done(call, record, error):
+                    raise
+                await self._changed_from(record, error)
+                return await self.run_once()
+            await self.records.reached(included.height)
         return calls
 
     async def sign_off(self) -> bool:
@@ -111,6 +127,20 @@ class Enrolment:
             return False
         await self.identity.submit(SetNodeState(NodeState.OFFLINE))
         return True
+
+    async def _changed_from(self, record: NodeRecord | None, error: RefusedCallError) -> None:
+        """Returns when the record shows what an earlier call did, whose outcome was not known."""
+        last = self.records.head.height + BLOCKS
+        while True:
+            known = self.records.node(self.node)
+            if (None if known is None else known.record) != record:
+                return
+            if self.records.head.height >= last:
+                raise UnavailableError(
+                    f"{error}; {BLOCKS} blocks later this is still not seen here: start again, or "
+                    "look for another program that uses this node's key"
+                ) from error
+            await self.records.reached(self.records.head.height + 1)
 
     def _check_without_identity(self, record: NodeRecord | None) -> None:
         node = self.node.hex()
@@ -130,6 +160,16 @@ class Enrolment:
                 f"{record.endpoint.certificate.hex()}, this is {self.profile.endpoint.address} "
                 f"with {self.profile.endpoint.certificate.hex()}: add [identity] to update it"
             )
+
+
+def _may_be_done(call: Call, record: NodeRecord | None, error: RefusedCallError) -> bool:
+    """Whether an earlier call may have got through, whose outcome was not known."""
+    if isinstance(call, RegisterNode):
+        return error.refusal == Refusal.NODE_EXISTS
+    is_resigned = record is not None and record.resigned
+    return (
+        isinstance(call, SetNodeState) and error.refusal == Refusal.NODE_STATE and not is_resigned
+    )
 
 
 def _is_found(recorded: Endpoint, actual: Endpoint) -> bool:

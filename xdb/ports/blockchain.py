@@ -80,7 +80,8 @@ class ChainEvents(Protocol):
         """Blocks above height `after`, then new ones as they come, without end.
 
         Heights are consecutive but for rollbacks. Raises UnavailableError when
-        the connection is lost (call again with the last height), IntegrityError
-        on a chain that contradicts itself.
+        the connection is lost, IntegrityError on a chain that contradicts itself.
+        Call again with the last final height, and take back what was above it: a
+        height does not tell whether the chain has other blocks there by now.
         """
         ...

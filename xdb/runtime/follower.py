@@ -17,11 +17,11 @@ Item = BlockEvents | Rollback | Final
 
 
 class Sink(Protocol):
-    """What is fed. Its head is the cursor: after a break the history goes on from there."""
+    """What is fed. After a break the history goes on from its newest final block."""
 
     @property
     def head(self) -> Head:
-        """The newest block it took."""
+        """The newest block it took, and the newest of them that is final."""
         ...
 
     async def apply(self, item: Item) -> None:
@@ -75,8 +75,15 @@ class Follower:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _pump(self) -> None:
-        async with aclosing(_items(self._source, self._sink.head.height)) as items:
+        head = self._sink.head
+        # What was not final may be other blocks by now: heights alone do not tell. It stays
+        # for as long as nobody answers.
+        is_certain = head.height == head.final
+        async with aclosing(_items(self._source, head.final)) as items:
             async for item in items:
+                if not is_certain:
+                    await self._sink.apply(Rollback(head.final))
+                    is_certain = True
                 await self._sink.apply(item)
                 self.report.trouble = ""
 

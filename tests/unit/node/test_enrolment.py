@@ -2,12 +2,13 @@ import dataclasses
 
 import pytest
 
-from xdb.errors import ConfigError
+from xdb.errors import ConfigError, RefusedCallError, UnavailableError
 from xdb.index.views import NodeView
 from xdb.model.calls import RegisterNode, SetNodeState, UpdateNode
+from xdb.model.refusal import Refusal
 from xdb.model.registry import Endpoint, NodeRecord, NodeState
 from xdb.node.enrolment import Enrolment, Profile, needed_calls
-from xdb.ports.blockchain import Inclusion
+from xdb.ports.blockchain import Head, Inclusion
 
 NODE, SIGNER = b"n" * 20, b"s" * 20
 ENDPOINT = Endpoint("127.0.0.1:7400", b"c" * 32)
@@ -41,6 +42,12 @@ class Records:
     found: NodeRecord | None
 
     awaited: list[int] = dataclasses.field(default_factory=list)
+    later: NodeRecord | None = None  # what block 3 brings
+    height: int = 0
+
+    @property
+    def head(self):
+        return Head(self.height, 0, self.height)
 
     def node(self, node):
         assert node == NODE
@@ -48,6 +55,23 @@ class Records:
 
     async def reached(self, height):
         self.awaited.append(height)
+        self.height = height
+        if height >= 3 and self.later is not None:
+            self.found = self.later
+
+
+class Refusing(Registry):
+    """Refuses the first calls."""
+
+    def __init__(self, *refusals):
+        super().__init__()
+        self.refusals = list(refusals)
+
+    async def submit(self, call):
+        included = await super().submit(call)
+        if self.refusals:
+            raise RefusedCallError(self.refusals.pop(0), "refused")
+        return included
 
 
 def enrolment(record, identity):
@@ -107,6 +131,40 @@ async def test_calls_are_sent_as_the_id():
     sent = await made.run_once()
     assert tuple(registry.calls) == sent == needed_calls(None, PROFILE)
     assert made.records.awaited == [1]
+
+
+async def test_a_registration_that_got_through_unknown_is_waited_for_and_built_on():
+    registry = Refusing(Refusal.NODE_EXISTS)
+    made = enrolment(None, registry)
+    made.records.later = dataclasses.replace(RECORD, zone="another")
+    assert await made.run_once() == (UpdateNode(zone="zone"),)
+    assert made.records.awaited == [1, 2, 3, 2]
+
+
+async def test_a_registration_that_never_shows_is_tried_again_later():
+    made = enrolment(None, Refusing(Refusal.NODE_EXISTS))
+    with pytest.raises(UnavailableError, match="20 blocks later"):
+        await made.run_once()
+
+
+async def test_who_is_online_by_an_earlier_call_is_content():
+    record = dataclasses.replace(RECORD, state=NodeState.OFFLINE)
+    made = enrolment(record, Refusing(Refusal.NODE_STATE))
+    made.records.later = RECORD
+    assert await made.run_once() == ()
+
+
+@pytest.mark.parametrize(
+    ("record", "refusal"),
+    [
+        (None, Refusal.INVALID),
+        (dataclasses.replace(RECORD, state=NodeState.OFFLINE, resigned=5), Refusal.NODE_STATE),
+        (dataclasses.replace(RECORD, capacity=5), Refusal.NODE_STATE),
+    ],
+)
+async def test_other_refusals_are_told(record, refusal):
+    with pytest.raises(RefusedCallError):
+        await enrolment(record, Refusing(refusal)).run_once()
 
 
 async def test_node_that_left_is_told():

@@ -4,9 +4,13 @@ import pytest
 import structlog
 
 from xdb.errors import IntegrityError, UnavailableError
-from xdb.ports.blockchain import BlockEvents, Final, Head
+from xdb.index.index import Index
+from xdb.ports.blockchain import BlockEvents, Final, Head, Rollback
 from xdb.runtime.follower import LONGEST_PAUSE, Follower
+from xdb.store.kv_memory import MemoryKeyValue
 from xdb.testing.clock import FakeClock, settle
+from xdb.testing.keys import NamedKey
+from xdb.testing.registry import World, node_call
 
 
 class Source:
@@ -33,23 +37,29 @@ class Source:
 class Sink:
     def __init__(self, fails_at=None):
         self.items = []
-        self.height = 0
+        self.height = self.final = 0
         self.fails_at = fails_at
 
     @property
     def head(self):
-        return Head(self.height, self.height, 0)
+        return Head(self.height, self.height, self.final)
 
     async def apply(self, item):
-        if isinstance(item, BlockEvents):
-            if item.height == self.fails_at:
-                raise IntegrityError("does not follow")
-            self.height = item.height
+        match item:
+            case BlockEvents():
+                if item.height == self.fails_at:
+                    raise IntegrityError("does not follow")
+                self.height = item.height
+            case Rollback():
+                self.height = item.height
+            case Final():
+                self.final = item.height
         self.items.append(item)
 
 
 def blocks(*heights):
-    return [BlockEvents(height, height, ()) for height in heights]
+    """Blocks that are final."""
+    return [*(BlockEvents(height, height, ()) for height in heights), Final(heights[-1])]
 
 
 def follower(source, sink, clock):
@@ -61,7 +71,7 @@ LOST = UnavailableError("the line is dead")
 
 async def test_it_pumps_and_goes_on_from_where_it_was():
     source, sink, clock = (
-        Source([*blocks(1, 2), LOST], [Final(2), *blocks(3), None]),
+        Source([*blocks(1, 2), LOST], [*blocks(3), None]),
         Sink(),
         FakeClock(),
     )
@@ -72,11 +82,80 @@ async def test_it_pumps_and_goes_on_from_where_it_was():
     assert (made.report.breaks, made.report.trouble) == (1, "the line is dead")
     await clock.advance(0.2)
     assert source.cursors == [0, 2]
-    assert sink.items[2:] == [Final(2), *blocks(3)]
+    assert sink.items[3:] == blocks(3)
     assert made.report.trouble == ""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert source.closed == 2
+
+
+async def test_after_a_break_what_was_not_final_is_read_again():
+    unsure = [BlockEvents(height, 1, ()) for height in (3, 4)]
+    source, sink, clock = (
+        Source([*blocks(1, 2), *unsure, LOST], [LOST], [*blocks(3), None]),
+        Sink(),
+        FakeClock(),
+    )
+    task = asyncio.create_task(follower(source, sink, clock).run())
+    await settle()
+    await clock.advance(0.2)
+    assert sink.height == 4  # nobody has said anything else yet
+    await clock.advance(0.4)
+    assert source.cursors == [0, 2, 2]
+    assert sink.items == [*blocks(1, 2), *unsure, Rollback(2), *blocks(3)]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+class Moody:
+    """A chain's history that breaks off when told to."""
+
+    def __init__(self, chain):
+        self.chain = chain
+        self.broken = asyncio.Event()
+
+    async def follow(self, after):
+        items = self.chain.follow(after)
+        lost = asyncio.ensure_future(self.broken.wait())
+        while True:
+            item = asyncio.ensure_future(anext(items))
+            await asyncio.wait((item, lost), return_when=asyncio.FIRST_COMPLETED)
+            if not item.done():
+                item.cancel()
+                await asyncio.wait((item,))
+                await items.aclose()
+                self.broken.clear()
+                raise LOST
+            yield item.result()
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+async def test_a_chain_that_changed_while_nobody_listened_is_seen_as_it_is(is_restarted):
+    world, kv, clock = World(lag=4), MemoryKeyValue(), FakeClock()
+    source = Moody(world.chain)
+    index = Index(kv, world.parameters)
+    task = asyncio.create_task(follower(source, index, clock).run())
+    node = NamedKey("another")
+    world.chain.call(node.address, node_call(node))
+    height = world.chain.head.height
+    await settle()
+    assert index.node(node.node) is not None
+    source.broken.set()
+    await settle()
+    if is_restarted:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        index = Index(kv, world.parameters)
+    world.chain.roll_back(height - 1)
+    for _ in range(2):
+        world.chain.tick()  # other blocks where the node's was
+    if is_restarted:
+        task = asyncio.create_task(follower(source, index, clock).run())
+    await clock.advance(0.2)
+    assert index.head == world.chain.head
+    assert index.node(node.node) is None
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 class RecordingClock(FakeClock):

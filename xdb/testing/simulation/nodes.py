@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xdb.core.migration import MigrationConfig
+from xdb.errors import UnavailableError
 from xdb.model.registry import Endpoint
 from xdb.node.enrolment import Profile
 from xdb.node.owner import OwnerNode, OwnerSettings, open_owner
@@ -31,7 +32,7 @@ from xdb.testing.kv import CrashingKeyValue
 from xdb.testing.serving import served
 from xdb.testing.simulation.chains import Chain
 from xdb.testing.simulation.clock import SimulatedClock
-from xdb.testing.simulation.incarnation import Incarnation
+from xdb.testing.simulation.incarnation import Durable, Incarnation
 from xdb.testing.simulation.network import SimulatedNetwork, simulated_certificate
 from xdb.testing.simulation.paces import Paces, slowed
 from xdb.testing.simulation.run import Simulation
@@ -39,6 +40,8 @@ from xdb.testing.simulation.twist import HONEST, Twist
 
 CAPACITY = 1 << 30
 HOUR = 3600.0
+RESTART = 10.0
+"""Seconds after which a node that could not open is started again."""
 MOST_LOST = 256
 """Writes that nobody synced, and that a power cut may take."""
 
@@ -81,16 +84,22 @@ class SimulatedStorage:
         return self.life is not None and self.life.alive
 
     async def start(self) -> None:
-        """A new life from what the last one left; returns when it serves, or is down again."""
-        entropy = self.simulation.tape.stream(self.name)
-        life = self.life = Incarnation(self.name, [self.disk, self.catalog, self.views], entropy)
-        ready = life.start(self._open(life), name="opening")
-        try:
-            self.node = await ready
-        except asyncio.CancelledError:
-            if life.alive:
-                raise
-            return
+        """A new life from what the last one left; returns when it serves, or is down again.
+
+        Again after a while when the chain does not answer, as whoever watches a process does.
+        """
+        entropy, kept = self.simulation.tape.stream(self.name), self._kept()
+        while self.node is None:
+            life = self.life = Incarnation(self.name, kept, entropy)
+            try:
+                self.node = await life.start(self._open(life), name="opening")
+            except UnavailableError:
+                await self.crash()
+                await self.clock.sleep(RESTART)
+            except asyncio.CancelledError:
+                if life.alive:
+                    raise
+                return
         life.start(self._serve(self.node), name="serving")
         slowed(self.node.tasks, self.paces)
         self.node.start_tasks()
@@ -110,10 +119,14 @@ class SimulatedStorage:
     def wipe(self) -> None:
         """Another disk, while it is down."""
         self.disk, self.catalog, self.views = MemoryDisk(), store(), store()
+        self.chain.forget(self.name)
 
     def forget(self) -> None:
         """The catalog and the views are gone, while it is down; the disk is not."""
         self.catalog, self.views = store(), store()
+
+    def _kept(self) -> list[Durable]:
+        return [self.disk, self.catalog, self.views]
 
     async def _open(self, life: Incarnation) -> StorageNode:
         tape, key = self.simulation.tape, self.key

@@ -5,7 +5,10 @@ from typing import Literal, assert_never
 from xdb.model.registry import Parameters
 from xdb.testing.chain import MemoryChain
 from xdb.testing.simulation.chains.chain import Chain
+from xdb.testing.simulation.chains.ethereum import EthereumChain
+from xdb.testing.simulation.chains.fabric import FabricChain
 from xdb.testing.simulation.chains.immediate import ImmediateChain
+from xdb.testing.simulation.chains.notes import Notes
 from xdb.testing.simulation.clock import SimulatedClock
 from xdb.testing.simulation.run import Simulation
 
@@ -14,7 +17,7 @@ Personality = Literal["immediate", "ethereum", "fabric"]
 
 def make_chain(
     personality: Personality,
-    simulation: Simulation,  # noqa: ARG001  # the other personalities draw and record
+    simulation: Simulation,
     parameters: Parameters,
     clock: SimulatedClock,
     *,
@@ -24,7 +27,11 @@ def make_chain(
     match personality:
         case "immediate":
             return ImmediateChain(MemoryChain(parameters, clock, lag=lag), clock)
-        case "ethereum" | "fabric":
-            raise NotImplementedError(personality)
+        case "ethereum":
+            draw = simulation.tape.stream("chain")
+            return EthereumChain(parameters, clock, draw, Notes(simulation))
+        case "fabric":
+            draw = simulation.tape.stream("chain")
+            return FabricChain(parameters, clock, draw, Notes(simulation))
         case _:
             assert_never(personality)
