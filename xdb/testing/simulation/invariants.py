@@ -78,9 +78,9 @@ def check_once(oversight: Oversight) -> None:
         raise ViolationError(f"{len(unknown)} live files, and {account.unsure} unsure uploads")
 
 
-def check_left_over(oversight: Oversight) -> None:
-    """After all that may be kept for a while has gone, disks hold what records name, no more."""
-    index = oversight.index
+def check_left_over(oversight: Oversight, before: int) -> None:
+    """Disks hold what records name, and of what ended `before` that chain time, nothing."""
+    index, account = oversight.index, oversight.account
     if index is None:
         return
     for node in oversight.world.storage.values():
@@ -89,7 +89,9 @@ def check_left_over(oversight: Oversight) -> None:
         for file, slot, _ in node.node.store.catalog.slots():
             view = index.file(file)
             named = view is not None and view.record.holders[slot - 1 : slot]
-            if not named or named[0] != node.key.node:
+            kept = account.ended.get(file) or account.doubtful.get(file)
+            is_young = kept is not None and kept.expiry >= before
+            if not is_young and (not named or named[0] != node.key.node):
                 raise ViolationError(f"{node.name} keeps slot {slot} of {file.hex()} for nobody")
 
 

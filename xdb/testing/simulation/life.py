@@ -157,9 +157,11 @@ class Life:
     async def _tidy(self) -> None:
         """When all times in which something may be kept are over, nothing is left."""
         world = self.world.config
+        before = self.world.chain.time
         kept = world.retention + world.stray_grace + 3 * world.epoch + 4 * world.paces.collector
         await self.world.clock.sleep(kept + 2 * world.paces.renewer)
-        check_left_over(self.oversight)
+        self.account.expire(self.world.chain.time)
+        check_left_over(self.oversight, before)
 
     def _is_settled(self) -> bool:
         if not self.config.beyond:

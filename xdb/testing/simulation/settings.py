@@ -30,7 +30,7 @@ POLICIES = (
 )
 
 
-PERSONALITIES: tuple[Personality, ...] = ("immediate",)
+PERSONALITIES: tuple[Personality, ...] = ("immediate", "immediate", "ethereum")
 
 
 @dataclass(frozen=True, slots=True)
