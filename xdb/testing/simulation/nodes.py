@@ -152,6 +152,7 @@ class SimulatedOwner:
     life: Incarnation | None = None
     node: OwnerNode | None = None
     starts: int = 0
+    migration: MigrationConfig = field(default_factory=MigrationConfig)
 
     @property
     def key(self) -> NamedKey:
@@ -197,7 +198,7 @@ class SimulatedOwner:
             trust=TrustConfig(),
             upload=UploadConfig(),
             download=DownloadConfig(),
-            care=CareSettings(AuditConfig(), MigrationConfig(), RepairConfig()),
+            care=CareSettings(AuditConfig(), self.migration, RepairConfig()),
             paces=CarePaces(300.0, 300.0, 300.0),
             renew=RenewConfig(),
             renewer=HOUR,

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from xdb.core.keyring import NONCE, encrypt_label, namespace_tag
+from xdb.core.migration import MigrationConfig
 from xdb.core.rules.seeds import is_late, newest
 from xdb.core.rules.state import State
 from xdb.model.calls import CreateNamespace, RevealSeed
@@ -40,6 +41,7 @@ class WorldConfig:
     epoch: int = EPOCH
     heartbeat: int = 600
     unreachable: int = 3600
+    migration: MigrationConfig = field(default_factory=MigrationConfig)
     links: LinkConditions = field(default_factory=LinkConditions)
 
 
@@ -56,7 +58,13 @@ class World:
 
     def __post_init__(self) -> None:
         """The owner; it is started with all else."""
-        self.owner = SimulatedOwner(self.simulation, self.chain, self.network, self.clock)
+        self.owner = SimulatedOwner(
+            self.simulation,
+            self.chain,
+            self.network,
+            self.clock,
+            migration=self.config.migration,
+        )
 
     async def start(self) -> None:
         """All nodes, and the owner with a namespace."""

@@ -1,0 +1,146 @@
+"""All strategies, by name, with what must come of each."""
+
+from xdb.testing.simulation.byzantine.arena import LEAVES
+from xdb.testing.simulation.byzantine.bounds import CERTAIN, epochs
+from xdb.testing.simulation.byzantine.nodes import (
+    borrowing,
+    lying,
+    receiving,
+    serving,
+    withholding,
+)
+from xdb.testing.simulation.byzantine.strategy import (
+    HARMLESS,
+    UNSEEN,
+    Corrupt,
+    Expected,
+    Kind,
+    Means,
+    Strategy,
+    caught,
+)
+
+TENTH = 0.1
+MOST = 0.4
+"""Part that is gone, at least, where nearly everything is dropped: there may be little else."""
+LITTLE = 0.05
+"""Part that is gone, at least, where only what came last is dropped."""
+
+
+def _node(  # noqa: PLR0913  # named, and each has a default
+    name: str,
+    corrupt: Corrupt,
+    deed: str,
+    expected: Expected,
+    *,
+    nodes: int = 1,
+    receives: bool = False,
+) -> tuple[str, Strategy]:
+    made = Strategy(name, Kind.NODE, expected, deed, corrupt, nodes=nodes, receives=receives)
+    return name, made
+
+
+_MISSED = caught(CERTAIN, Means.MISSED)
+_REFUSED = caught(1, Means.REFUSED)
+_SILENT = caught(1, Means.SILENT)
+_ALL_GONE = caught(epochs(MOST, LEAVES), Means.MISSED)
+
+STRATEGIES: dict[str, Strategy] = dict(
+    [
+        _node(
+            "drops-all-but-one",
+            withholding.drops_all_but_one,
+            withholding.WITHHELD,
+            _ALL_GONE,
+        ),
+        _node(
+            "drops-a-tenth",
+            withholding.drops_a_part(TENTH),
+            withholding.WITHHELD,
+            caught(epochs(TENTH, LEAVES), Means.MISSED),
+        ),
+        _node(
+            "keeps-what-was-asked",
+            withholding.keeps_what_was_asked,
+            withholding.WITHHELD,
+            caught(1 + epochs(MOST, LEAVES), Means.MISSED),
+        ),
+        _node(
+            "guesses-the-seed",
+            withholding.guesses_the_seed,
+            withholding.WITHHELD,
+            _ALL_GONE,
+        ),
+        _node(
+            "replays-the-last-proof",
+            withholding.replays_the_last_proof,
+            "Prove refused: proof",
+            caught(1 + CERTAIN, Means.MISSED),
+        ),
+        _node(
+            "answers-with-anothers-replica",
+            borrowing.answers_with_anothers_replica,
+            "leaves borrowed",
+            _MISSED,
+        ),
+        _node("shares-one-copy", borrowing.shares_one_copy, "leaves borrowed", _MISSED, nodes=2),
+        _node(
+            "fetches-elsewhere",
+            borrowing.fetches_elsewhere,
+            "bytes fetched from elsewhere",
+            UNSEEN,
+        ),
+        _node("lies-in-proofs", lying.lies_in_proofs, "Prove refused: proof", _MISSED),
+        _node(
+            "answers-at-the-last-minute",
+            lying.answers_at_the_last_minute,
+            "proofs at the last minute",
+            HARMLESS,
+        ),
+        _node("answers-too-late", lying.answers_too_late, "Prove refused: epoch", _MISSED),
+        _node(
+            "refuses-everything",
+            serving.refuses_everything,
+            serving.REFUSED,
+            _REFUSED,
+        ),
+        _node(
+            "refuses-readers", serving.refuses_readers, serving.REFUSED, caught(1, Means.REFUSED)
+        ),
+        _node(
+            "serves-wrong-bytes", serving.serves_wrong_bytes, serving.WRONG, caught(1, Means.WRONG)
+        ),
+        _node("never-answers", serving.never_answers, "calls not answered", _SILENT),
+        _node("lies-to-probes", serving.lies_to_probes, serving.WRONG, caught(1, Means.WRONG)),
+        _node(
+            "cries-wolf",
+            serving.cries_wolf,
+            "sound replicas said to be damaged",
+            caught(1, Means.LISTED),
+        ),
+        _node("serves-slowly", serving.serves_slowly, "slow reads", HARMLESS),
+        _node(
+            "discards-after-the-receipt",
+            receiving.discards_after_the_receipt,
+            "bytes discarded",
+            caught(1 + epochs(LITTLE, LEAVES), Means.MISSED),
+            receives=True,
+        ),
+        _node(
+            "signs-for-nothing",
+            receiving.signs_for_nothing,
+            "receipts for nothing",
+            caught(1 + epochs(LITTLE, LEAVES), Means.MISSED),
+            receives=True,
+        ),
+        _node(
+            "forges-receipts", receiving.forges_receipts, "receipts forged", HARMLESS, receives=True
+        ),
+        _node(
+            "speaks-for-others",
+            receiving.speaks_for_others,
+            "calls in another's name refused",
+            HARMLESS,
+        ),
+    ]
+)
