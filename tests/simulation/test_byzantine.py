@@ -67,6 +67,14 @@ def test_bounds_follow_from_the_formula():
         assert bounds.escapes(part, 16) ** (asked - 1) > bounds.DOUBT
 
 
+def test_bounds_are_those_that_are_published():
+    within = {name: strategy.expected.within for name, strategy in STRATEGIES.items()}
+    assert within["drops-a-tenth"] == 14
+    assert within["drops-all-but-one"] == 4
+    assert within["lies-in-proofs"] == 2
+
+
 def test_there_are_enough_of_each_kind():
     kinds = [strategy.kind for strategy in STRATEGIES.values()]
     assert kinds.count(Kind.NODE) >= 12
+    assert kinds.count(Kind.OWNER) >= 6

@@ -13,6 +13,8 @@ from xdb.testing.simulation.byzantine.strategies import STRATEGIES
 from xdb.testing.simulation.byzantine.trial import Result, trial
 from xdb.testing.simulation.run import Outcome, Simulation, run
 
+HEADINGS = ("strategy", "trials", "failed", "outcome", "min", "median", "max", "bound", "missed")
+"""`min` to `bound` are epochs until it was seen, `missed` those without proof, of all asked."""
 COMMAND = "python -m xdb.testing.simulation.byzantine"
 
 
@@ -51,7 +53,9 @@ def _row(name: str, results: list[Result], failed: int) -> str:
     took = sorted(result.epochs for result in results if result.epochs is not None)
     shown = [f"{took[0]}", f"{median(took):g}", f"{took[-1]}"] if took else ["-", "-", "-"]
     bound = str(expected.within) if expected.by else "-"
-    return _columns(name, len(results), failed, expected.outcome.value, *shown, bound)
+    missed, asked = (sum(each.missed for each in results), sum(each.asked for each in results))
+    proofs = f"{missed}/{asked}"
+    return _columns(name, len(results), failed, expected.outcome.value, *shown, bound, proofs)
 
 
 def _columns(name: str, *others: object) -> str:
@@ -88,7 +92,7 @@ def main() -> int:
                 failures[name] += 1
             else:
                 results[name].append(result)
-    _say(_columns("strategy", "trials", "failed", "outcome", "min", "median", "max", "bound"))
+    _say(_columns(*HEADINGS))
     for name in names:
         _say(_row(name, results[name], failures[name]))
     return 1 if failures else 0

@@ -40,10 +40,22 @@ class Evidence:
             if damage.node in self.cheats and damage.shown and not self._showed_wrong(damage.node):
                 self._note(Means.REFUSED)
 
-    def epochs(self, by: frozenset[Means]) -> int | None:
-        """Epochs until the first of these means showed; None when none has."""
+    def took(self, by: frozenset[Means]) -> int | None:
+        """Epochs until the first of these means showed; None when nothing has.
+
+        When another one was so fast that all was moved away before these could show, that one
+        counts: nobody is asked to prove what it does not hold.
+        """
         found = [self.seen[means] for means in by if means in self.seen]
+        found = found or list(self.seen.values())
         return min(found) - self.began if found else None
+
+    def asked(self, verdict: Verdict | None = None) -> int:
+        """Closed epochs since then that asked something of a cheat, or those with a verdict."""
+        audits = self.arena.owner.following.index.audits
+        since = dict.fromkeys(self.cheats, self.began + 1)
+        found = audits.listed(since, verdict=verdict).items
+        return sum(not view.is_open for view in found)
 
     def _showed_wrong(self, node: NodeId) -> bool:
         return self.arena.owner.care.observations.showed_wrong(node)

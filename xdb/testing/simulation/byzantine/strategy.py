@@ -14,6 +14,7 @@ from xdb.model.ids import NodeId
 from xdb.model.refusal import Refusal
 from xdb.ports.blockchain import Inclusion, Registry
 from xdb.ports.entropy import Entropy
+from xdb.testing.simulation.byzantine.arena import Arena
 from xdb.testing.simulation.byzantine.masks import masked
 from xdb.testing.simulation.nodes import SimulatedStorage
 from xdb.testing.simulation.twist import Twist
@@ -95,7 +96,7 @@ class Plot:
 
 Corrupt = Callable[[Plot, SimulatedStorage], Twist]
 """Gives the twist of one of the cheats."""
-Attack = Callable[[Plot], Coroutine[Any, Any, None]]
+Attack = Callable[[Plot, Arena], Coroutine[Any, Any, None]]
 """What a dishonest owner does."""
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from xdb.model.health import Verdict
 from xdb.model.ids import NodeId
 from xdb.testing.simulation.byzantine.arena import WORLD, Arena
 from xdb.testing.simulation.byzantine.evidence import Evidence
@@ -33,8 +34,8 @@ LOOK = 150.0
 class Result:
     """What came of a trial. `epochs` until it was seen, `by` which means; None when it was not.
 
-    `repaired` are the epochs until all of it was on honest nodes. `deeds` are what the cheat
-    did, by kind.
+    `repaired` are the epochs until all of it was on honest nodes. `asked` closed epochs wanted a
+    proof of the cheats since, of which `missed` got none. `deeds` are what they did, by kind.
     """
 
     strategy: str
@@ -42,6 +43,8 @@ class Result:
     epochs: int | None
     by: tuple[str, ...]
     repaired: int | None
+    asked: int
+    missed: int
     deeds: dict[str, int]
     reads: dict[str, int]
 
@@ -83,7 +86,7 @@ async def _node_trial(arena: Arena, plot: Plot, strategy: Strategy) -> Result:
         if arena.epoch > reads:
             reads = arena.epoch
             await arena.read_all()
-        if expected.outcome is Outcome.CAUGHT and evidence.epochs(expected.by) is not None:
+        if expected.outcome is Outcome.CAUGHT and evidence.seen:
             done = arena.is_green_without(cheats) or (strategy.receives and arena.is_green())
             repaired = arena.epoch - evidence.began if done else None
     await _end(arena, evidence, expected, repaired)
@@ -103,7 +106,7 @@ async def _corrupt(arena: Arena, plot: Plot, strategy: Strategy) -> None:
 
 
 async def _end(arena: Arena, evidence: Evidence, expected: Expected, repaired: int | None) -> None:
-    took = evidence.epochs(expected.by)
+    took = evidence.took(expected.by)
     shown = {means.value: epoch - evidence.began for means, epoch in evidence.seen.items()}
     if expected.outcome is Outcome.CAUGHT:
         if took is None or took > expected.within:
@@ -116,10 +119,9 @@ async def _end(arena: Arena, evidence: Evidence, expected: Expected, repaired: i
         raise ViolationError(f"it is blamed for what it did not do: {shown}")
     else:
         _check_green(arena, [] if expected.outcome is Outcome.HARMLESS else evidence.cheats)
-    before = arena.reads["failed"]
     await arena.read_all()
-    if arena.reads["failed"] > before:
-        raise ViolationError("a file cannot be read in the end")
+    if arena.reads["failed"]:
+        raise ViolationError("a file could not be read, and an honest node had a copy")
 
 
 def _check_green(arena: Arena, hidden: Iterable[NodeId] = ()) -> None:
@@ -132,7 +134,7 @@ async def _owner_trial(arena: Arena, plot: Plot, strategy: Strategy) -> Result:
     evidence = Evidence(arena, [], arena.epoch)
     if strategy.attack is None:
         raise ValueError(f"{strategy.name} says nothing of owners")
-    await strategy.attack(plot)
+    await strategy.attack(plot, arena)
     await arena.upload(AFTER)
     while arena.epoch < evidence.began + QUIET:
         await arena.world.clock.sleep(LOOK)
@@ -151,9 +153,11 @@ def _result(
     return Result(
         strategy=strategy.name,
         outcome=strategy.expected.outcome,
-        epochs=evidence.epochs(by),
+        epochs=evidence.took(by),
         by=tuple(sorted(means.value for means in evidence.seen)),
         repaired=repaired,
+        asked=evidence.asked(),
+        missed=evidence.asked(Verdict.MISSED),
         deeds=dict(sorted(plot.deeds.items())),
         reads=dict(arena.reads),
     )
