@@ -10,7 +10,7 @@ from xdb.rpc.clients import Clients
 from xdb.rpc.edge import Context, Method
 from xdb.rpc.fields import node_id
 from xdb.rpc.server import Service, service_of, unary
-from xdb.services.auditing import Finding
+from xdb.services.findings import Finding
 from xdb.services.history import AuditFilter, History
 from xdb.tasks.auditor import AuditorTask
 

@@ -1,19 +1,23 @@
 """Probes of storage nodes: are they there, and do they show what they should?
 
 Random leaves are asked for with their paths and compared with what the chain says the
-holder signed for; then the node is asked what it knows to be damaged. All of it is between
-this owner and the node: nothing is written to the chain, and nobody is convicted.
+holder signed for; one of them, and those where something was wrong before, are read as readers
+do, too; then the node is asked what it knows to be damaged. All of it is between this owner and
+the node: nothing is written to the chain, and nobody is convicted.
 """
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from xdb.core.probing import check_leaf
 from xdb.errors import (
+    AuthError,
     CorruptFileError,
+    ExpiredError,
     IntegrityError,
     NotFoundError,
     OverloadedError,
+    RejectedError,
     StorageFullError,
     UnavailableError,
     XdbError,
@@ -26,6 +30,7 @@ from xdb.model.storage import Damage, ReplicaKey
 from xdb.ports.clock import Clock
 from xdb.ports.entropy import Entropy
 from xdb.ports.peer import StoragePeer, StoragePeers
+from xdb.services.findings import Finding, Place
 from xdb.services.observations import Observations, SlotDamage, damages_by_turns
 
 MOST_LOOKED_AT = 1000
@@ -38,43 +43,6 @@ MOST_PROBLEMS = 10
 """Records that cannot be read and are named in one probe."""
 PATIENCE = 60.0
 """Seconds after which a probe asks no more: a slow node must not hold up the others."""
-
-Place = tuple[FileId, int]
-
-
-@dataclass(slots=True)
-class Seen:
-    """What a probe saw of one slot; see `SlotDamage`."""
-
-    since: int
-    pieces: set[int] = field(default_factory=set)
-    manifest: bool = False
-    shown: bool = False
-
-
-@dataclass(slots=True)
-class Finding:
-    """What came of one probe. `text` says what went wrong.
-
-    `right` and `wrong` are leaves; `damages` is what is damaged of this owner's slots there,
-    `sound` are pieces that showed a right leaf.
-    """
-
-    node: NodeId
-    answered: bool = False  # anything at all, be it a refusal
-    text: str = ""
-    right: int = 0
-    wrong: int = 0
-    complete: bool = False  # the node listed all its damage
-    damages: dict[Place, Seen] = field(default_factory=dict)
-    sound: set[ReplicaKey] = field(default_factory=set)
-    problems: list[str] = field(default_factory=list)  # of this owner node, not of the other
-
-    def of(self, place: Place, since: int) -> Seen:
-        """What is seen of a slot that is damaged since then, or longer."""
-        seen = self.damages.setdefault(place, Seen(since))
-        seen.since = min(seen.since, since)
-        return seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +103,8 @@ class Auditing:
             if self._is_over((file, slot), damage, by_node.get(damage.node))
         ]
         for file, slot in over:
-            await self.observations.restored(file, slot)
+            await self.observations.over(file, slot)
+        await self.observations.forget_restored(self.index.head.time)
         await self.observations.forget(
             [node for node in self.observations.nodes() if self._has_left(node)]
         )
@@ -161,10 +130,13 @@ class Auditing:
 
     async def _ask(self, record: NodeRecord, finding: Finding, doubtful: Collection[Place]) -> None:
         peer, until = self.peers.peer(record), self.clock.monotonic() + PATIENCE
+        read = len(doubtful) + 1
         for view, slot, piece, leaf in self._questions(finding, doubtful):
             if self._is_late(until, finding):
                 return
-            await self._check(peer, finding, view, ReplicaKey(view.record.file, slot, piece), leaf)
+            key = ReplicaKey(view.record.file, slot, piece)
+            await self._check(peer, finding, view, key, leaf, read=read > 0)
+            read -= 1
         if not finding.answered:
             await peer.status()
             finding.answered = True
@@ -179,26 +151,48 @@ class Auditing:
         )
         return True
 
-    async def _check(
-        self, peer: StoragePeer, finding: Finding, view: FileView, key: ReplicaKey, leaf: int
+    async def _check(  # noqa: PLR0913  # all that a question is made of
+        self,
+        peer: StoragePeer,
+        finding: Finding,
+        view: FileView,
+        key: ReplicaKey,
+        leaf: int,
+        *,
+        read: bool,
     ) -> None:
-        holding = view.holdings[key.slot - 1]
+        place, now = (key.file, key.slot), self.index.head.time
         try:
-            shown = await peer.leaf(key, leaf)
-            check_leaf(shown, self.index.parameters.leaf_size, holding, key, leaf)
+            await self._shown(peer, view.holdings[key.slot - 1], key, leaf, read=read)
         except (IntegrityError, NotFoundError) as error:
             finding.wrong += 1
             finding.text = str(error)
-            seen = finding.of((key.file, key.slot), self.index.head.time)
+            seen = finding.of(place, now)
             seen.shown = True
             if isinstance(error, NotFoundError):
                 seen.manifest = True
             else:
                 seen.pieces.add(key.piece)
+        except (AuthError, RejectedError, ExpiredError) as error:
+            finding.refused[place] = now
+            finding.text = str(error)
         else:
             finding.right += 1
             finding.sound.add(key)
         finding.answered = True
+
+    async def _shown(
+        self, peer: StoragePeer, holding: Holding, key: ReplicaKey, leaf: int, *, read: bool
+    ) -> None:
+        """Asks for a leaf. With `read` its bytes must also come the way that readers get them."""
+        size = self.index.parameters.leaf_size
+        shown = await peer.leaf(key, leaf)
+        check_leaf(shown, size, holding, key, leaf)
+        if read and await peer.pull(key, leaf * size, len(shown.data)) != shown.data:
+            raise IntegrityError(
+                f"piece {key.piece} of slot {key.slot} of file {key.file.hex()} is shown to probes "
+                "as it should be, and handed out with other bytes"
+            )
 
     async def _list(self, peer: StoragePeer, finding: Finding, until: float) -> None:
         after = b""

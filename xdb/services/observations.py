@@ -20,7 +20,13 @@ T = TypeVar("T")
 TURN = 200
 """Entries between which others have their turn."""
 
-_NODES, _DAMAGE = b"probe/n/", b"probe/d/"
+MOST_FORGOTTEN = 1000
+"""Slots that were restored long ago and are forgotten at a time."""
+AGAIN = 86400
+"""Seconds within which what was restored and is damaged again was never whole: its node does not
+keep what it is given, and may not be given it for ever."""
+
+_NODES, _DAMAGE, _RESTORED = b"probe/n/", b"probe/d/", b"probe/r/"
 MOST_PIECES = 100_000
 """Damaged pieces of one slot that are remembered by number; more are restored as a whole."""
 
@@ -52,6 +58,14 @@ class SlotDamage:
     manifest: bool
     shown: bool
     node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class _Restored:
+    """A slot that was made whole where it was, and since when it had been damaged there."""
+
+    node: NodeId
+    since: int
 
 
 class Observations:
@@ -122,15 +136,38 @@ class Observations:
         before = self.damage(file, slot)
         if before is not None and before.node == damage.node:
             damage = replace(damage, since=min(before.since, damage.since))
+        restored = _read(_Restored, self._kv.get(_key(file, slot, _RESTORED)))
+        if restored is not None and restored.node == damage.node:
+            is_new = damage.since - restored.since > AGAIN
+            damage = damage if is_new else replace(damage, since=min(restored.since, damage.since))
         if len(damage.pieces) > MOST_PIECES:
             damage = replace(damage, pieces=(), manifest=True)
         if damage != before:
             await self._write({_key(file, slot): encode(damage)})
 
     async def restored(self, file: FileId, slot: int) -> None:
-        """A slot is whole again, or another node's."""
+        """A slot is whole again, or another node's. If it is damaged again, that is remembered."""
+        damage = self.damage(file, slot)
+        if damage is not None:
+            restored = encode(_Restored(damage.node, damage.since))
+            await self._write({_key(file, slot): None, _key(file, slot, _RESTORED): restored})
+
+    async def over(self, file: FileId, slot: int) -> None:
+        """A slot turned out to be whole, or is another node's."""
         if self._kv.get(_key(file, slot)) is not None:
             await self._write({_key(file, slot): None})
+
+    async def forget_restored(self, now: int) -> None:
+        """Forgets what was restored so long ago that new damage is no longer the old one."""
+        batch: dict[bytes, bytes | None] = {}
+        for key, value in self._kv.scan(_RESTORED):
+            restored = _read(_Restored, value)
+            if restored is None or now - restored.since > AGAIN:
+                batch[key] = None
+                if len(batch) == MOST_FORGOTTEN:
+                    break
+        if batch:
+            await self._write(batch)
 
     async def forget(self, nodes: Iterable[Address]) -> None:
         """Nodes that have left need no probes."""
@@ -162,5 +199,5 @@ def _read(kind: type[T], value: bytes | None) -> T | None:
         return None
 
 
-def _key(file: FileId, slot: int) -> bytes:
-    return _DAMAGE + file + slot.to_bytes(8, "big")
+def _key(file: FileId, slot: int, prefix: bytes = _DAMAGE) -> bytes:
+    return prefix + file + slot.to_bytes(8, "big")

@@ -9,8 +9,9 @@ from xdb.index.index import Index
 from xdb.model.ids import Address, NodeId
 from xdb.model.registry import NodeState
 from xdb.runtime.logging import Log
-from xdb.services.auditing import Auditing, Finding, Place
+from xdb.services.auditing import Auditing
 from xdb.services.candidates import NodeSurvey
+from xdb.services.findings import Finding, Place
 from xdb.services.together import together
 
 AT_ONCE = 8
@@ -78,6 +79,9 @@ class AuditorTask:
         round_ = _Round(self.auditing, iter(nodes), await self.auditing.doubtful())
         await together(*(round_.work() for _ in range(AT_ONCE)))
         answered = any(finding.answered for finding in round_.findings)
+        if any(finding.right for finding in round_.findings):
+            for finding in round_.findings:
+                finding.hold_refusals_against()
         # when nobody answers, the one who asks is cut off
         is_cut_off = not answered and len(round_.findings) > 1
         for finding in sorted(round_.findings, key=lambda finding: finding.node):

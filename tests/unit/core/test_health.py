@@ -405,3 +405,27 @@ def test_long_lists_are_cut():
     wide = Redundancy(Coding.COPIES, 1, 7)
     found = snapshot([], [file(*slots, redundancy=wide)])
     assert found[Subject(Kind.FILE, b"f" * 32)].cause.endswith("; and 4 more")
+
+
+def test_a_row_of_misses_counts_from_its_second_epoch_however_long_it_gets():
+    (trigger,) = node_triggers(P, node(verdicts=epochs(G, M, V, M, M, M)), NOW)
+    assert trigger.since == NOW - 2 * HOUR
+    assert trigger.sentence == f"node {NODE.hex()} gave no proof in epochs 98 and 99"
+
+
+@pytest.mark.parametrize(
+    ("unanswered", "latest", "silent"),
+    [
+        (4 * HOUR, 0, True),
+        (4 * HOUR - 1, 0, False),
+        (9 * HOUR, HOUR + 1, False),  # nobody asked lately
+    ],
+)
+def test_who_answers_nobody_is_silent_in_the_end_whatever_it_tells_the_chain(
+    unanswered, latest, silent
+):
+    first = NOW - latest - unanswered
+    facts = node(last_heartbeat=NOW - 60, silence=Silence(first, NOW - latest))
+    found = node_triggers(P, facts, NOW)
+    assert [each.reason for each in found] == [Reason.SILENT] * silent
+    assert [each.since for each in found] == [first + 4 * HOUR] * silent

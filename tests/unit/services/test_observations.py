@@ -78,3 +78,38 @@ async def test_something_wrong_counts_until_the_next_answer(kv, found):
     assert Observations(kv).showed_wrong(NODE)
     await found.answered(NODE, 20)
     assert not found.showed_wrong(NODE)
+
+
+async def test_what_is_damaged_again_after_it_was_restored_was_never_whole(kv, found):
+    await found.seen(FILE, 2, DAMAGE)
+    await found.restored(FILE, 2)
+    again = Observations(kv)
+    await again.seen(FILE, 2, replace(DAMAGE, since=900))
+    assert again.damage(FILE, 2).since == DAMAGE.since
+    await again.restored(FILE, 2)
+    await again.seen(FILE, 2, replace(DAMAGE, since=990))
+    assert again.damage(FILE, 2).since == DAMAGE.since
+    await again.over(FILE, 2)
+    assert again.damage(FILE, 2) is None
+
+
+async def test_a_slot_that_was_restored_long_ago_or_by_another_node_has_new_damage(found):
+    other = NodeId(NamedKey("other").address)
+    late = replace(DAMAGE, since=DAMAGE.since + observations.AGAIN + 1)
+    await found.seen(FILE, 2, DAMAGE)
+    await found.restored(FILE, 2)
+    await found.seen(FILE, 2, replace(DAMAGE, since=900, node=other))
+    assert found.damage(FILE, 2).since == 900
+    await found.over(FILE, 2)
+    await found.seen(FILE, 2, late)
+    assert found.damage(FILE, 2) == late
+
+
+async def test_restorations_are_not_remembered_for_ever(kv, found):
+    for slot in (1, 2):
+        await found.seen(FILE, slot, replace(DAMAGE, since=slot))
+        await found.restored(FILE, slot)
+    await found.forget_restored(observations.AGAIN + 2)
+    assert len(list(kv.scan(b"probe/"))) == 1
+    await found.forget_restored(observations.AGAIN + 3)
+    assert list(kv.scan(b"probe/")) == []

@@ -80,6 +80,48 @@ async def test_a_refusal_is_an_answer(world, error):
     assert (probe.answered, probe.text) == (True, str(error))
 
 
+@pytest.mark.parametrize("call", ["leaf", "pull"])
+async def test_what_a_node_refuses_its_owner_is_as_good_as_gone(world, call):
+    view = await uploaded(world)
+    node = view.record.holders[1]
+
+    def fault(asked, of):
+        if (asked, of) == (call, node):
+            raise AuthError("not you")
+
+    world.net.fault = fault
+    report = await world.auditor.run_once()
+    assert (report.silent, report.wrong, report.damaged) == (0, 0, 1)
+    damage = world.observations.damage(view.record.file, 2)
+    assert (damage.node, damage.shown, damage.manifest) == (node, True, True)
+    world.net.fault = lambda _call, _node: None
+    await world.auditor.run_once()
+    assert world.observations.damage(view.record.file, 2) is None
+
+
+async def test_whoever_is_refused_by_everybody_blames_nobody(world):
+    await uploaded(world)
+    refuse_with(world, AuthError("your clock is wrong"))
+    report = await world.auditor.run_once()
+    assert (report.silent, report.wrong, report.damaged) == (0, 0, 0)
+    assert list(world.observations.damages()) == []
+
+
+async def test_bytes_must_come_the_way_that_readers_get_them(world, monkeypatch):
+    view = await uploaded(world)
+    liar, honest = view.record.holders[1], LocalPeer.pull
+
+    async def pull(self, key, offset=0, length=0):
+        data = await honest(self, key, offset, length)
+        return bytes(len(data)) if key.slot == 2 else data
+
+    monkeypatch.setattr(LocalPeer, "pull", pull)
+    report = await world.auditor.run_once()
+    assert (report.right, report.wrong) == (11, 1)
+    assert world.observations.damage(view.record.file, 2).shown
+    assert "with other bytes" in world.observations.probe(liar).text
+
+
 async def test_when_nobody_answers_nobody_is_to_blame(world):
     await uploaded(world)
     refuse_with(world, UnavailableError("no route"))

@@ -128,9 +128,11 @@ async def test_a_draining_node_hands_its_slots_over(world):
     key = world.net.members[leaver].key
     world.net.chain.call(key.address, SetNodeState(NodeState.DRAINING))
     await world.net.caught_up()
+    await world.auditor.run_once()
+    await world.health.run_once()
     pulled = []
     world.net.fault = lambda call, node: pulled.append((call, node))
-    report = await world.care()
+    report = await world.migrator.run_once()
     assert report.handed_over == 1
     assert {node for call, node in pulled if call == "pull"} == {leaver}
     await whole(world, view)

@@ -6,6 +6,8 @@ answers no probes. A silent node is never said to have failed, and neither a mis
 unanswered probe makes anything lost.
 """
 
+from itertools import takewhile
+
 from xdb.model.health import (
     HoldingFacts,
     NodeFacts,
@@ -18,6 +20,9 @@ from xdb.model.registry import NodeState, Parameters
 
 MISSES = 2
 """Epochs in a row without a proof that are too many."""
+DEAF = 4
+"""Times `unreachable` after which a node that answers no probe is silent, whatever it sends to
+the chain: nobody can read from it."""
 
 
 def slot_health(holding: HoldingFacts, of_node: tuple[Trigger, ...]) -> SlotHealth:
@@ -55,31 +60,35 @@ def _state(node: NodeFacts, state: NodeState, reason: Reason, what: str) -> Trig
 
 
 def _silent(parameters: Parameters, node: NodeFacts, now: int) -> Trigger | None:
-    """Silent on the chain and to probes alike, each for the whole time and until lately."""
+    """Silent on the chain and to probes alike, each for the whole time and until lately.
+
+    Or silent to probes alone, for `DEAF` times as long.
+    """
     if node.state is NodeState.LEFT or node.silence is None:
         return None
     limit, silence = parameters.unreachable, node.silence
     heard = max(node.last_heartbeat, node.registered)
-    no_heartbeat = now - heard >= limit
+    unanswered = silence.latest - silence.first
     # Probes must have been made: an owner that was away has no evidence against anybody.
-    no_answer = silence.latest - silence.first >= limit and now - silence.latest <= limit
-    if not (no_heartbeat and no_answer):
+    if unanswered < limit or now - silence.latest > limit:
         return None
-    sentence = (
-        f"node {node.node.hex()} was not heard of for {now - heard} s and answered no probe "
-        f"for {silence.latest - silence.first} s"
-    )
+    name, no_probe = f"node {node.node.hex()}", f"answered no probe for {unanswered} s"
+    if unanswered >= DEAF * limit:
+        return Trigger(Reason.SILENT, silence.first + DEAF * limit, f"{name} {no_probe}")
+    if now - heard < limit:
+        return None
+    sentence = f"{name} was not heard of for {now - heard} s and {no_probe}"
     return Trigger(Reason.SILENT, max(heard, silence.first) + limit, sentence)
 
 
 def _missed(parameters: Parameters, node: NodeFacts) -> Trigger | None:
     counted = [each for each in node.verdicts if each.verdict is not Verdict.VOID]
-    newest = counted[-MISSES:]
-    if len(newest) < MISSES or any(each.verdict is not Verdict.MISSED for each in newest):
+    row = list(takewhile(lambda each: each.verdict is Verdict.MISSED, reversed(counted)))[::-1]
+    if len(row) < MISSES:
         return None
-    epochs = " and ".join(str(each.epoch) for each in newest)
+    epochs = " and ".join(str(each.epoch) for each in row[-MISSES:])
     return Trigger(
         Reason.MISSED,
-        parameters.start_of(newest[-1].epoch + 1),
+        parameters.start_of(row[MISSES - 1].epoch + 1),
         f"node {node.node.hex()} gave no proof in epochs {epochs}",
     )

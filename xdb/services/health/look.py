@@ -21,6 +21,9 @@ from xdb.model.registry import Redundancy
 
 FEWEST_EPOCHS = 8
 """Epochs back that verdicts are read for triggers, however short the health window is."""
+FURTHEST = 7200
+"""Seconds back that they are read, however short epochs are: a row of misses has to be seen
+for longer than the grace of any repair."""
 
 
 class Damaged(Protocol):
@@ -113,11 +116,17 @@ class Look:
             registered=view.record.registered,
             last_heartbeat=view.last_heartbeat,
             heartbeats=self.index.audits.heartbeats(node, first, last),
-            verdicts=self.index.audits.verdicts(node, min(first, max(0, last - FEWEST_EPOCHS))),
+            verdicts=self.index.audits.verdicts(node, min(first, self._asked_since(last))),
             silence=self.observed.silence(node),
         )
         return NodeCondition(
             view, assess(parameters, facts, self.now), node_triggers(parameters, facts, self.now)
+        )
+
+    def _asked_since(self, last: int) -> int:
+        """The first epoch whose verdict may count for a trigger."""
+        return min(
+            max(0, last - FEWEST_EPOCHS), self.index.parameters.epoch_at(self.now - FURTHEST)
         )
 
     def _slot(self, view: FileView, slot: int) -> SlotHealth:

@@ -188,6 +188,7 @@ class SimulatedOwner:
     life: Incarnation | None = None
     node: OwnerNode | None = None
     starts: int = 0
+    migration: MigrationConfig = field(default_factory=MigrationConfig)
 
     @property
     def key(self) -> NamedKey:
@@ -243,7 +244,7 @@ class SimulatedOwner:
             trust=TrustConfig(),
             upload=UploadConfig(),
             download=DownloadConfig(),
-            care=CareSettings(AuditConfig(), MigrationConfig(), RepairConfig()),
+            care=CareSettings(AuditConfig(), self.migration, RepairConfig()),
             paces=CarePaces(self.paces.auditor, self.paces.health, self.paces.migrator),
             renew=RenewConfig(),
             renewer=self.paces.renewer,

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from xdb.core.keyring import NONCE, encrypt_label, namespace_tag
+from xdb.core.migration import MigrationConfig
 from xdb.core.rules.seeds import is_late, newest
 from xdb.core.rules.state import State
 from xdb.model.calls import CreateNamespace, RevealSeed
@@ -43,6 +44,7 @@ class WorldConfig:
     retention: int = 7 * 86400
     receipt_validity: int = 3600
     stray_grace: int = 86400
+    migration: MigrationConfig = field(default_factory=MigrationConfig)
 
     def parameters(self) -> Parameters:
         """Of its chain."""
@@ -74,7 +76,12 @@ class World:
     def __post_init__(self) -> None:
         """The owner; it is started with all else."""
         self.owner = SimulatedOwner(
-            self.simulation, self.chain, self.network, self.clock, self.config.paces
+            self.simulation,
+            self.chain,
+            self.network,
+            self.clock,
+            self.config.paces,
+            migration=self.config.migration,
         )
 
     async def start(self) -> None:

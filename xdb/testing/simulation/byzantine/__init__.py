@@ -1,0 +1,1 @@
+"""Dishonest nodes and owners among real, honest ones: what they try, and what must come of it."""

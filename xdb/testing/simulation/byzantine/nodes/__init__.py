@@ -1,0 +1,1 @@
+"""What dishonest storage nodes do: each a twist of one real node."""

@@ -1,0 +1,1 @@
+"""What dishonest owners do, with keys of their own, to honest nodes."""
