@@ -6,6 +6,7 @@ but these functions writes state, so whoever repeats them gets the same writes.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from xdb.blockchain.embedded.blocks import Transaction, writes_hash
 from xdb.core.encoding import decode
@@ -68,7 +69,7 @@ class Execution:
 def execute_block(context: Context, reader: Reader, envelopes: Sequence[Envelope]) -> Execution:
     """Executes a block at `context.time`."""
     state = Overlay(reader)
-    _forget_nonces(context, state)
+    _forget_nonces(context, reader, state)
     results, events = [], []
     for envelope in envelopes:
         digest = envelope_digest(envelope)
@@ -94,11 +95,13 @@ def _remember_nonces(writes: Iterable[Write]) -> list[Write]:
     ]
 
 
-def _forget_nonces(context: Context, state: "Overlay") -> None:
+def _forget_nonces(context: Context, reader: Reader, state: "Overlay") -> None:
     # No envelope is taken after its deadline, so nobody asks for its nonce any more. Part of
     # the block, because a nonce that is forgotten could be used again.
+    # They are in order of deadlines: nothing is read behind the first that is still of use.
     past = USED_NONCES + context.time.to_bytes(8, "big")
-    due = [key for key, _ in state.scan(USED_NONCES, FORGOTTEN_PER_BLOCK) if key < past]
+    used = reader.scan(USED_NONCES, FORGOTTEN_PER_BLOCK)
+    due = [key for key, _ in takewhile(lambda pair: pair[0] < past, used)]
     state.take([(key, None) for key in due])
     state.take([(key[len(past) :], None) for key in due])
 
