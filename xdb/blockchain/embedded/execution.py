@@ -4,6 +4,7 @@ A block is a pure function of the state before it, its time and its envelopes. N
 but these functions writes state, so whoever repeats them gets the same writes.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -112,10 +113,13 @@ class Overlay:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._writes: dict[bytes, bytes | None] = {}
+        self._keys: list[list[bytes]] = []  # of each take, in order
 
     def take(self, writes: Iterable[Write]) -> None:
         """Adds writes; later ones hide earlier ones."""
-        self._writes.update(writes)
+        taken = dict(writes)
+        self._writes |= taken
+        self._keys.append(sorted(taken))
 
     def writes(self) -> tuple[Write, ...]:
         """All writes, in order of keys."""
@@ -127,9 +131,17 @@ class Overlay:
 
     def scan(self, prefix: bytes, limit: int) -> Iterator[tuple[bytes, bytes]]:
         """The first `limit` pairs under `prefix`, in order of keys."""
-        own = {key: value for key, value in self._writes.items() if key.startswith(prefix)}
+        own = {key: self._writes[key] for keys in self._keys for key in _under(prefix, keys)}
         # Enough of what is below for `limit` to remain when all of `own` hides some of it.
         below = dict(self._reader.scan(prefix, limit + len(own)))
         pairs = sorted((below | own).items())
         found = [(key, value) for key, value in pairs if value is not None]
         return iter(found[:limit])
+
+
+def _under(prefix: bytes, keys: list[bytes]) -> Iterator[bytes]:
+    """Keys with a prefix, out of those in order: a block has many, and many of its calls ask."""
+    for place in range(bisect_left(keys, prefix), len(keys)):
+        if not keys[place].startswith(prefix):
+            return
+        yield keys[place]
