@@ -24,6 +24,7 @@ from xdb.index.index import Index
 from xdb.model.calls import Call, Heartbeat, Publish, RevealSeed
 from xdb.model.ids import Deployment, Nonce
 from xdb.model.registry import Coding, Parameters, Redundancy
+from xdb.node.storage_tasks import PATIENCE
 from xdb.ports.blockchain import Inclusion
 from xdb.runtime.compute import LocalCompute
 from xdb.services.answering import Answering
@@ -115,7 +116,7 @@ class Bench:
             self.key.address,
             self.index,
             self.registry,
-            Answering(self.index, self.store, compute),
+            Answering(self.index, self.store, compute, parameters.epoch // PATIENCE),
         )
 
     async def follow(self) -> None:

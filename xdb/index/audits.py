@@ -1,7 +1,8 @@
 """What audits have shown: seeds, segments, verdicts, heartbeats."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from heapq import merge
 
 from xdb.core.health import expected_heartbeats, possible_heartbeats
 from xdb.core.proving import Span
@@ -24,13 +25,16 @@ from xdb.index.keys import (
     space_key,
 )
 from xdb.index.members import DAY
-from xdb.index.paging import SCANNED, newest_first, page
+from xdb.index.paging import SCANNED, cursor, newest_first, page, while_
 from xdb.index.staging import load
 from xdb.index.views import AuditCounts, AuditView, FileView, HeartbeatDay, Page, Seed
 from xdb.model.health import EpochVerdict, Verdict
 from xdb.model.ids import Address, NodeId
 from xdb.model.registry import NodeRecord, Parameters
 from xdb.ports.kv import KeyValue
+
+FEW = 64
+"""Nodes whose audits are looked up one by one, not among those of all."""
 
 _KEY = 28  # epoch and node, or node and epoch
 
@@ -118,7 +122,7 @@ class Audits:
                 return None
             return self.audit(_node_of(key), _epoch_of(key))
 
-        pairs = newest_first(self._kv, BY_EPOCH, since, until, after, _KEY)
+        pairs = self._newest_first(nodes, since, until, after)
         return page(pairs, len(BY_EPOCH), limit, taken)
 
     def count(
@@ -133,7 +137,7 @@ class Audits:
         """How many audits of the same list have which verdict, `SCANNED` of them looked at."""
         found: Counter[Verdict] = Counter()
         last = b""
-        pairs = newest_first(self._kv, BY_EPOCH, since, until, after, _KEY)
+        pairs = self._newest_first(nodes, since, until, after)
         for seen, (key, value) in enumerate(pairs):
             if seen == SCANNED:
                 return AuditCounts(found, last)
@@ -170,6 +174,32 @@ class Audits:
         return found
 
     # ------------------------------------------------------------ inside
+
+    def _newest_first(
+        self, nodes: Mapping[NodeId, int] | None, since: int, until: int | None, after: bytes
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Verdicts by epoch; for a few nodes theirs alone, however many others there are."""
+        if nodes is None or len(nodes) > FEW:
+            return newest_first(self._kv, BY_EPOCH, since, until, after, _KEY)
+        cursor(after, _KEY)
+        each = (self._of(node, max(since, nodes[node]), until, after) for node in nodes)
+        return merge(*each, reverse=True)
+
+    def _of(
+        self, node: NodeId, since: int, until: int | None, after: bytes
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """The same pairs for one node."""
+        prefix = AUDITS + node
+        # behind a cursor come the nodes before its own in the same epoch
+        start = after[:8] + b"\0" if node < after[8:] else after[:8]
+        if until is not None:
+            start = min(start or number(until), number(until))
+        pairs = self._kv.scan(prefix, after=prefix + start if start else b"", reverse=True)
+        first = prefix + number(since)
+        for key, value in while_(pairs, lambda key: key >= first):
+            entry = load(value, AuditEntry)
+            if entry is not None:
+                yield BY_EPOCH + key[-8:] + node, bytes([entry.verdict])
 
     def _span(self, start: int, entry: SegmentEntry, epoch: int) -> Span:
         view = load(self._kv.get(file_key(entry.file)), FileView)

@@ -2,12 +2,16 @@ from dataclasses import replace
 
 import pytest
 
+from xdb.core.encoding import encode
 from xdb.core.merkle import shrink_siblings
 from xdb.core.rules.segments import is_hole, space
 from xdb.core.rules.state import State
 from xdb.errors import InvalidRequestError
+from xdb.index import audits as audits_module
 from xdb.index import proofs
 from xdb.index.index import Index
+from xdb.index.keys import AuditEntry, audit_key, epoch_key
+from xdb.index.paging import SCANNED
 from xdb.index.views import AuditCounts, HeartbeatDay, Loss
 from xdb.model.calls import Heartbeat, Move, Release, SetNodeState, Shrink, Surrender
 from xdb.model.events import HoldingRef, ProofAccepted, SeedRevealed
@@ -269,6 +273,45 @@ async def test_a_list_of_audits_goes_on_where_it_stopped(world):
     assert tuple(parts) == whole
     with pytest.raises(InvalidRequestError, match="cursor"):
         audits.listed(after=b"short")
+
+
+async def test_audits_of_a_few_nodes_go_on_where_they_stopped(world, monkeypatch):
+    await audited(world, epochs=4)
+    audits, few = world.index.audits, {world.nodes[n].node: 0 for n in (1, 0)}
+
+    def everything(limit, **filters):
+        parts, after = [], b""
+        while True:
+            page = audits.listed(few, limit=limit, after=after, **filters)
+            parts += page.items
+            after = page.next
+            if not after:
+                return parts
+
+    spans = [{}, {"until": world.epoch - 1}, {"verdict": PROVED}, {"since": world.epoch - 3}]
+    alone = [everything(limit, **span) for span in spans for limit in (1, 2, 3, 100)]
+    assert len(alone[0]) == 8
+    monkeypatch.setattr(audits_module, "FEW", 0)
+    assert [everything(limit, **span) for span in spans for limit in (1, 2, 3, 100)] == alone
+    monkeypatch.undo()
+    with pytest.raises(InvalidRequestError, match="cursor"):
+        audits.listed(few, after=b"short")
+
+
+async def test_a_nodes_audits_are_found_behind_any_number_of_others(world):
+    ours, others = world.nodes[0].node, 3
+    kv = MemoryKeyValue()
+    entry = encode(AuditEntry(PROVED, 7, ()))
+    batch = {audit_key(ours, 0): entry, epoch_key(0, ours): bytes([PROVED])}
+    for epoch in range(1, SCANNED // others + 2):
+        for number in range(others):
+            batch[epoch_key(epoch, bytes([number]) * 20)] = bytes([PROVED])
+    await kv.write(batch, sync=False)
+    audits = audits_module.Audits(kv, world.parameters)
+    page = audits.listed({ours: 0})
+    assert [(item.node, item.epoch) for item in page.items] == [(ours, 0)]
+    assert not page.next
+    assert audits.count({ours: 0}) == AuditCounts({PROVED: 1}, b"")
 
 
 async def test_old_audits_are_forgotten(world, monkeypatch):

@@ -4,8 +4,10 @@ A block is a pure function of the state before it, its time and its envelopes. N
 but these functions writes state, so whoever repeats them gets the same writes.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from xdb.blockchain.embedded.blocks import Transaction, writes_hash
 from xdb.core.encoding import decode
@@ -68,7 +70,7 @@ class Execution:
 def execute_block(context: Context, reader: Reader, envelopes: Sequence[Envelope]) -> Execution:
     """Executes a block at `context.time`."""
     state = Overlay(reader)
-    _forget_nonces(context, state)
+    _forget_nonces(context, reader, state)
     results, events = [], []
     for envelope in envelopes:
         digest = envelope_digest(envelope)
@@ -94,11 +96,13 @@ def _remember_nonces(writes: Iterable[Write]) -> list[Write]:
     ]
 
 
-def _forget_nonces(context: Context, state: "Overlay") -> None:
+def _forget_nonces(context: Context, reader: Reader, state: "Overlay") -> None:
     # No envelope is taken after its deadline, so nobody asks for its nonce any more. Part of
     # the block, because a nonce that is forgotten could be used again.
+    # They are in order of deadlines: nothing is read behind the first that is still of use.
     past = USED_NONCES + context.time.to_bytes(8, "big")
-    due = [key for key, _ in state.scan(USED_NONCES, FORGOTTEN_PER_BLOCK) if key < past]
+    used = reader.scan(USED_NONCES, FORGOTTEN_PER_BLOCK)
+    due = [key for key, _ in takewhile(lambda pair: pair[0] < past, used)]
     state.take([(key, None) for key in due])
     state.take([(key[len(past) :], None) for key in due])
 
@@ -109,10 +113,13 @@ class Overlay:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._writes: dict[bytes, bytes | None] = {}
+        self._keys: list[list[bytes]] = []  # of each take, in order
 
     def take(self, writes: Iterable[Write]) -> None:
         """Adds writes; later ones hide earlier ones."""
-        self._writes.update(writes)
+        taken = dict(writes)
+        self._writes |= taken
+        self._keys.append(sorted(taken))
 
     def writes(self) -> tuple[Write, ...]:
         """All writes, in order of keys."""
@@ -124,9 +131,17 @@ class Overlay:
 
     def scan(self, prefix: bytes, limit: int) -> Iterator[tuple[bytes, bytes]]:
         """The first `limit` pairs under `prefix`, in order of keys."""
-        own = {key: value for key, value in self._writes.items() if key.startswith(prefix)}
+        own = {key: self._writes[key] for keys in self._keys for key in _under(prefix, keys)}
         # Enough of what is below for `limit` to remain when all of `own` hides some of it.
         below = dict(self._reader.scan(prefix, limit + len(own)))
         pairs = sorted((below | own).items())
         found = [(key, value) for key, value in pairs if value is not None]
         return iter(found[:limit])
+
+
+def _under(prefix: bytes, keys: list[bytes]) -> Iterator[bytes]:
+    """Keys with a prefix, out of those in order: a block has many, and many of its calls ask."""
+    for place in range(bisect_left(keys, prefix), len(keys)):
+        if not keys[place].startswith(prefix):
+            return
+        yield keys[place]

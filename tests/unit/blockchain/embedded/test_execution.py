@@ -42,6 +42,62 @@ def test_an_overlay_reads_as_if_written(below, writes, prefix, limit):
     assert before.values == written.values
 
 
+@settings(deadline=None, max_examples=50)
+@given(
+    takes=st.lists(st.lists(st.tuples(KEYS, st.none() | st.binary(max_size=2)), max_size=5)),
+    prefix=st.text("ab", max_size=2).map(str.encode),
+)
+def test_the_last_of_many_writes_counts(takes, prefix):
+    overlay, written = Overlay(MemoryState()), MemoryState()
+    for writes in takes:
+        overlay.take(writes)
+        written.write(writes)
+    assert list(overlay.scan(prefix, 99)) == list(written.scan(prefix, 99))
+
+
+class Watched(bytes):
+    """A key that counts how often keys are compared with a prefix."""
+
+    looked_at = 0
+
+    def startswith(self, *arguments):
+        Watched.looked_at += 1
+        return super().startswith(*arguments)
+
+
+def test_a_look_at_one_nodes_keys_does_not_look_at_all_of_the_block():
+    overlay = Overlay(MemoryState())
+    for node in range(20):
+        overlay.take([(Watched(b"%02d/%03d" % (node, number)), b"") for number in range(100)])
+    assert len(list(overlay.scan(b"07/", 1000))) == 100
+    assert Watched.looked_at < 200
+
+
+class Counting(MemoryState):
+    """State that counts the pairs that are read."""
+
+    read = 0
+
+    def scan(self, prefix, limit):
+        for pair in super().scan(prefix, limit):
+            self.read += 1
+            yield pair
+
+
+def test_a_block_reads_no_nonces_that_are_still_of_use():
+    state = Counting()
+    calls = [Heartbeat(NODE.node)] * 50
+    calls = [envelope(NODE, call, GENESIS, str(n), START + 9) for n, call in enumerate(calls)]
+    registered = envelope(NODE, node_call(NODE), GENESIS, "node", START)
+    state.write(execute_block(context(), state, [registered, *calls]).writes)
+    state.read = 0
+    execute_block(context(START + 9), state, [])
+    assert state.read == 2  # the one that is past, and the first that is not
+    state.read = 0
+    execute_block(context(START + 10), state, [])
+    assert state.read == 51
+
+
 def test_later_calls_see_what_earlier_ones_wrote():
     calls = [node_call(NODE), node_call(NODE), Heartbeat(NODE.node)]
     done = execute_block(
