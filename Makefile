@@ -2,11 +2,13 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test simulate lint generate bench nightly clean
 
-PYTHON ?= python3
-SEEDS  ?= 10
-VENV   ?= .venv
-BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.ready
+PYTHON  ?= python3
+SEEDS   ?= 10
+PROFILE ?= brief
+JOBS    ?= 1
+VENV    ?= .venv
+BIN     := $(VENV)/bin
+STAMP   := $(VENV)/.ready
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -25,7 +27,7 @@ test: $(STAMP) ## the tests
 	@$(BIN)/python -m pytest -n 2 -q
 
 simulate: $(STAMP) ## lives of simulated networks, by seed: SEEDS=N or A-B
-	@$(BIN)/python -m xdb.testing.simulation $(SEEDS)
+	@$(BIN)/python -m xdb.testing.simulation $(SEEDS) --profile $(PROFILE) --jobs $(JOBS)
 
 lint: $(STAMP) ## linters, types, layers, sizes, generated code
 	$(BIN)/ruff check .

@@ -30,7 +30,7 @@ POLICIES = (
 )
 
 
-PERSONALITIES: tuple[Personality, ...] = ("immediate", "immediate", "ethereum")
+PERSONALITIES: tuple[Personality, ...] = ("immediate", "immediate", "ethereum", "fabric")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def _brief(draw: Entropy) -> LifeConfig:
 def _dense(draw: Entropy) -> LifeConfig:
     """A week of ten nodes with a fault every one and a half hours."""
     life = LifeConfig(hours=7 * 24, healing=48, operations=40, faults=130)
-    return _drawn(life, draw, nodes=10, epochs=(2 * HOUR, 4 * HOUR))
+    return _drawn(life, draw, nodes=10, epochs=(4 * HOUR,))
 
 
 def _sparse(draw: Entropy) -> LifeConfig:
