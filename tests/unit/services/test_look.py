@@ -94,6 +94,19 @@ async def test_two_misses_in_a_row_and_not_one(world, observed):
     assert reasons(look(world, observed).file(view))[0] == []
 
 
+async def test_misses_are_counted_far_back_however_short_epochs_and_the_window_are(observed):
+    async with living(epoch=60, heartbeat=60, retention=86400, health_window=2) as world:
+        view = await uploaded(world, epochs=3)
+        node = view.record.holders[0]
+        world.net.members[node].up = False
+        await world.epochs(3)
+        (before,) = look(world, observed).file(view).slots[0].triggers
+        await world.epochs(20)
+        (after,) = look(world, observed).file(view).slots[0].triggers
+    assert before.reason is after.reason is Reason.MISSED
+    assert before.since == after.since  # else the grace of a repair would never be over
+
+
 async def test_a_draining_node_is_one_to_leave(world, observed):
     view = await uploaded(world)
     node = view.record.holders[2]
