@@ -1,21 +1,26 @@
 """Lives of whole networks of real nodes, one for each seed: `make simulate` runs more of them."""
 
+import itertools
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from xdb.model.registry import Coding, Redundancy
+from xdb.testing.simulation import shrinking
 from xdb.testing.simulation.__main__ import seeds_of
 from xdb.testing.simulation.campaign import lived, simulate
 from xdb.testing.simulation.life import STATES
+from xdb.testing.simulation.oversight import ViolationError
 from xdb.testing.simulation.report import Seen, read, summary
 from xdb.testing.simulation.settings import PROFILES, LifeConfig, settle
 from xdb.testing.simulation.tape import Tape
 from xdb.testing.simulation.world import WorldConfig
 
 SEEDS = 100 if os.environ.get("XDB_LONG") else 4
+TAPES = Path(__file__).parent / "tapes"
 SHORT = LifeConfig(hours=4, operations=8, faults=6)
 
 
@@ -78,6 +83,30 @@ def test_a_seed_settles_a_life(profile):
 @pytest.mark.parametrize(("text", "seeds"), [("3", [0, 1, 2]), ("4-6", [4, 5, 6])])
 def test_which_seeds_are_meant(text, seeds):
     assert list(seeds_of(text)) == seeds
+
+
+def test_a_failing_life_is_made_simpler_and_kept(monkeypatch):
+    def simulated(seed, _profile, tape):
+        """Fails when two faults in a row are the same."""
+        draws = [tape.stream("fate").draw(1)[0] % 4 for _ in range(12)]
+        tape.stream("ids").draw(16)
+        if any(one == other == 3 for one, other in itertools.pairwise(draws)):
+            raise ViolationError("twice")
+
+    monkeypatch.setattr(shrinking, "simulate", simulated)
+    failing = [seed for seed in range(40) if shrinking.shrunk(seed, "brief", tries=1)]
+    assert 0 < len(failing) < 40
+    kept = shrinking.shrunk(failing[0], "brief")
+    assert set(kept.given) == {"fate"}
+    assert sum(byte != 0 for byte in kept.given["fate"]) == 2
+    assert shrinking.read(kept.json()) == kept
+    with pytest.raises(ViolationError):
+        kept.run()
+
+
+@pytest.mark.parametrize("file", sorted(TAPES.glob("*.json")), ids=lambda file: file.stem)
+def test_what_once_failed(file):
+    shrinking.read(file.read_text()).run()
 
 
 def seen(seed, **changes):

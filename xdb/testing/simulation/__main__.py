@@ -8,6 +8,7 @@ from pathlib import Path
 from xdb.testing.simulation.campaign import lives
 from xdb.testing.simulation.report import read, summary
 from xdb.testing.simulation.settings import PROFILES
+from xdb.testing.simulation.shrinking import shrunk
 
 
 def seeds_of(text: str) -> range:
@@ -29,7 +30,18 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--log", type=Path, help="file to which a line of JSON a seed is added")
     parser.add_argument("--all", action="store_true", help="fail, too, when a state is not reached")
+    parser.add_argument("--shrink", type=Path, help="file for the simplest life that fails, too")
     return parser.parse_args()
+
+
+def _shrink(seeds: range, profile: str, file: Path) -> int:
+    for seed in seeds:
+        if (kept := shrunk(seed, profile)) is not None:
+            file.write_text(kept.json())
+            _say(f"seed {seed} fails; a simpler life that does is in {file}")
+            return 1
+    _say("none of these seeds fails: there is nothing to make simpler")
+    return 0
 
 
 def main() -> int:
@@ -38,6 +50,8 @@ def main() -> int:
     if not options.seeds and options.log:
         _say("\n".join(summary(read(options.log.read_text().splitlines()))))
         return 0
+    if options.shrink:
+        return _shrink(options.seeds, options.profile, options.shrink)
     found = []
     with ExitStack() as stack:
         log = stack.enter_context(options.log.open("a")) if options.log else None

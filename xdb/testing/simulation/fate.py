@@ -15,7 +15,7 @@ from typing import Any
 from xdb.testing.disk import MemoryDisk
 from xdb.testing.kv import CrashingKeyValue
 from xdb.testing.simulation.account import Account
-from xdb.testing.simulation.draws import below, flipped, fraction, one_of
+from xdb.testing.simulation.draws import below, fraction, one_of
 from xdb.testing.simulation.incarnation import FencedError
 from xdb.testing.simulation.nodes import SimulatedOwner, SimulatedStorage
 from xdb.testing.simulation.oversight import Oversight
@@ -29,13 +29,8 @@ FATE_STATES = (
     "a node lost power in a write",
     "a node lost power while it started",
     "a node lost power while an upload ran",
-    "a disk was replaced",
     "the owner lost power",
     "the owner lost power in a write",
-    "a bit flipped",
-    "a replica vanished",
-    "two replicas were swapped",
-    "a catalog was lost",
 )
 MOST_WRITES = 40
 """Steps of a disk or store before a power cut in the middle of one."""
@@ -47,7 +42,7 @@ def nothing(_operation: str, _path: str) -> None:
 
 @dataclass
 class Fate:
-    """Faults of nodes and their disks. Those of the network and of time are in `weather`."""
+    """Losses of power, and what all kinds of faults share."""
 
     simulation: Simulation
     world: World
@@ -64,11 +59,6 @@ class Fate:
             (6, self.power_cut_in_a_write),
             (3, self.owner_cut),
             (3, self.owner_cut_in_a_write),
-            (2, self.new_disk),
-            (8, self.bit_rot),
-            (3, self.vanished),
-            (2, self.swapped),
-            (1, self.lost_catalog),
         ]
 
     # ------------------------------------------------------------ power
@@ -166,59 +156,6 @@ class Fate:
         for store in stores:
             store.step = nothing
         return cut
-
-    # ------------------------------------------------------------ what disks lose
-
-    async def new_disk(self) -> None:
-        """A node comes back with an empty disk."""
-        with self.taken(costly=True) as node:
-            if node is None:
-                return
-            self.harm(node, "a disk was replaced")
-            trouble = self.account.trouble(node.key.node, self.now)
-            await node.crash()
-            node.wipe()
-            await node.start()
-            trouble.end = self.now
-
-    async def bit_rot(self) -> None:
-        """A bit of a replica changes."""
-        with self.taken(costly=True) as node:
-            if node is not None and (paths := node.disk.files("replicas")):
-                self.harm(node, "a bit flipped")
-                node.disk.rot(one_of(self.simulation.tape.stream("rot"), paths), flipped)
-
-    async def vanished(self) -> None:
-        """A replica is not there any more."""
-        with self.taken(costly=True) as node:
-            if node is not None and (paths := node.disk.files("replicas")):
-                self.harm(node, "a replica vanished")
-                node.disk.lose(one_of(self.simulation.tape.stream("rot"), paths))
-
-    async def swapped(self) -> None:
-        """Two replicas of a node change places, as misdirected writes do."""
-        with self.taken(costly=True) as node:
-            if node is None or len(paths := node.disk.files("replicas")) < 2:  # noqa: PLR2004
-                return
-            draw = self.simulation.tape.stream("rot")
-            one = one_of(draw, paths)
-            other = one_of(draw, [path for path in paths if path != one])
-            self.harm(node, "two replicas were swapped")
-            first, second = node.disk.content(one), node.disk.content(other)
-            node.disk.rot(one, lambda _: second)
-            node.disk.rot(other, lambda _: first)
-
-    async def lost_catalog(self) -> None:
-        """A node loses its catalog, and has to find out from its disk what it keeps."""
-        with self.taken() as node:
-            if node is None:
-                return
-            self.count("a catalog was lost")
-            trouble = self.account.trouble(node.key.node, self.now)
-            await node.crash()
-            node.forget()
-            await node.start()
-            trouble.end = self.now
 
     # ------------------------------------------------------------ the end
 

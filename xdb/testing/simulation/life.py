@@ -25,6 +25,7 @@ from xdb.testing.simulation.invariants import (
     check_misses,
     check_once,
 )
+from xdb.testing.simulation.losses import LOSS_STATES, Losses
 from xdb.testing.simulation.nonces import watched_encryption
 from xdb.testing.simulation.oversight import Oversight, Recoverable, ViolationError
 from xdb.testing.simulation.run import Simulation
@@ -38,6 +39,7 @@ from xdb.testing.simulation.world import World, running
 STATES = (
     *WORK_STATES,
     *FATE_STATES,
+    *LOSS_STATES,
     *WEATHER_STATES,
     *UNREST_STATES,
     *CHAIN_STATES,
@@ -69,6 +71,7 @@ class Life:
         self.oversight = Oversight(world, account)
         self.work = Workload(simulation, world, self.config, account, self.oversight)
         self.fate = Fate(simulation, world, account, self.oversight, self.config.beyond)
+        self.losses = Losses(self.fate)
         self.weather = Weather(self.fate)
         self.unrest = Unrest(self.fate)
         self.watch = Watch(simulation, world, account, self.oversight)
@@ -79,7 +82,8 @@ class Life:
         """All phases."""
         await self.world.clock.sleep(60)
         await self.work.upload()  # there is something to lose from the start
-        faults = [*self.fate.faults(), *self.weather.faults()]
+        faults = [(1, quiet), *self.fate.faults()]
+        faults += [*self.losses.faults(), *self.weather.faults()]
         if self.config.world.personality != "immediate":
             faults += self.unrest.faults()
         watching = asyncio.create_task(self.watch.run(), name="watch")
@@ -224,6 +228,10 @@ class Life:
             self.fate.reached("a slot moved")
         if any(self._is_lost(view) for view in self.oversight.views()):
             self.fate.reached("a file was lost beyond the budget")
+
+
+async def quiet() -> None:
+    """Nothing happens: what a shortened tape draws."""
 
 
 def _spread(choices: Sequence[tuple[int, T]]) -> list[T]:

@@ -1,17 +1,17 @@
 """What the clients of a simulated owner do: files come, are read, change and go."""
 
-import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from xdb.errors import UnavailableError, XdbError
+from xdb.errors import SourceChangedError, XdbError
 from xdb.model.ids import FileId, Nonce
 from xdb.node.owner import OwnerNode
 from xdb.services.catalog import FileRefById
 from xdb.services.upload.request import UploadRequest
 from xdb.testing.simulation.account import Account, Kept
+from xdb.testing.simulation.clients import Source, ask
 from xdb.testing.simulation.draws import below, fraction
 from xdb.testing.simulation.oversight import Oversight, ViolationError
 from xdb.testing.simulation.paces import HOUR
@@ -23,13 +23,11 @@ T = TypeVar("T")
 Operation = Callable[[], Awaitable[None]]
 
 SLICE = 64 << 10
-CHUNK = 40_000
-PATIENCE = 12 * HOUR
-"""Within which every operation has to end, well or not."""
 WORK_STATES = (
     "a file was uploaded",
     "an upload failed",
     "an upload was resumed",
+    "a changed source was refused",
     "a file was read",
     "a part was read",
     "a file was read while a node was down",
@@ -57,6 +55,7 @@ class Workload:
     def operations(self) -> list[tuple[int, Operation]]:
         """What may be done, and how often in relation to the rest."""
         return [
+            (1, self.nothing),
             (6, self.read),
             (6, self.upload),
             (2, self.read_part),
@@ -66,6 +65,9 @@ class Workload:
             (1, self.renew),
             (1, self.rename),
         ]
+
+    async def nothing(self) -> None:
+        """What a shortened tape draws."""
 
     # ------------------------------------------------------------ files come
 
@@ -90,22 +92,29 @@ class Workload:
             return
         self.reached("an upload failed")
         await self.world.clock.sleep(fraction(draw) * HOUR)
-        if await self._upload(request, kept):
+        other = replace(kept, data=draw.draw(len(data)))  # as long, and not the same
+        again = other if not below(draw, 3) else kept
+        if await self._upload(request, again, before=kept):
             self.reached("an upload was resumed")
 
-    async def _upload(self, request: UploadRequest, kept: Kept) -> bool:
+    async def _upload(self, request: UploadRequest, kept: Kept, before: Kept | None = None) -> bool:
+        """Whether it was acknowledged; what an attempt `before` finished is not read again."""
+        source = Source(kept.data)
         number = self.account.begin(self.simulation.loop.time())
         try:
             view = await self.ask(
-                lambda node: node.uploader.upload(request, _chunks(kept.data), lambda _: None)
+                lambda node: node.uploader.upload(request, source.chunks(), lambda _: None)
             )
         except XdbError as error:
             self.simulation.record("owner", f"upload failed: {type(error).__name__}")
+            if isinstance(error, SourceChangedError):
+                self.reached("a changed source was refused")
             self.account.unsure += 1
             return False
         finally:
             del self.account.coming[number]
-        self.account.acknowledged(view.record.file, kept)
+        stored = kept if before is None or source.taken else before
+        self.account.acknowledged(view.record.file, stored)
         self.reached("a file was uploaded")
         return True
 
@@ -253,26 +262,7 @@ class Workload:
 
     async def ask(self, work: Callable[[OwnerNode], Awaitable[T]]) -> T:
         """What the owner node answers; UnavailableError when it is down, or goes down."""
-        owner = self.world.owner
-        if owner.node is None or owner.life is None:
-            raise UnavailableError("the owner node is down")
-
-        async def ask(node: OwnerNode) -> T:
-            return await work(node)
-
-        life, loop = owner.life, self.simulation.loop
-        task = life.start(ask(owner.node), name="request")
-        late = loop.call_later(PATIENCE, task.cancel)
-        try:
-            return await task
-        except asyncio.CancelledError:
-            if late.when() <= loop.time():
-                raise ViolationError(f"an operation takes over {PATIENCE:.0f} s") from None
-            if life.alive:
-                raise
-            raise UnavailableError("the owner node went down") from None
-        finally:
-            late.cancel()
+        return await ask(self.simulation.loop, self.world.owner, work)
 
     def reached(self, state: str) -> None:
         """A state was reached."""
@@ -291,8 +281,3 @@ class Workload:
 
     def _is_any_down(self) -> bool:
         return not all(node.is_up for node in self.world.storage.values())
-
-
-async def _chunks(data: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(data), CHUNK):
-        yield data[start : start + CHUNK]
