@@ -119,7 +119,8 @@ class History:
             return
         end = undo_key(height)
         done = []
-        for key, _ in self._kv.scan(UNDO):
+        # from there on only: a store may step over all that was ever removed before
+        for key, _ in self._kv.scan(UNDO, after=undo_key(self._final)):
             if key > end:
                 break
             done.append(key)

@@ -5,7 +5,7 @@ import pytest
 
 from xdb.errors import ConfigError, CorruptFileError, IntegrityError
 from xdb.index.index import Index
-from xdb.index.keys import UNDO
+from xdb.index.keys import UNDO, undo_key
 from xdb.model.events import (
     FileDeleted,
     FileExtended,
@@ -127,6 +127,31 @@ async def test_undo_records_are_kept_until_a_block_is_final():
     assert index.head == Head(5, 5, 3)
     await index.apply(Final(2))
     assert index.head.final == 3
+
+
+class Watching(MemoryKeyValue):
+    """A store that remembers from where undo records were read."""
+
+    def __init__(self):
+        super().__init__()
+        self.read_behind = []
+
+    def scan(self, prefix, **options):
+        if prefix == UNDO:
+            self.read_behind.append(options.get("after"))
+        return super().scan(prefix, **options)
+
+
+async def test_undo_records_that_were_removed_are_not_looked_for_again():
+    index = Index(kv := Watching(), PARAMETERS)
+    for height in range(1, 6):
+        await index.apply(BlockEvents(height, height, ()))
+        await index.apply(Final(height - 1))
+    assert kv.read_behind == [undo_key(height) for height in range(4)]
+    again = Index(kv, PARAMETERS)
+    await again.apply(Final(5))
+    assert kv.read_behind[-1] == undo_key(4)
+    assert not list(kv.scan(UNDO))
 
 
 async def test_blocks_announced_as_final_need_no_undo_records():

@@ -17,7 +17,7 @@ from xdb.blockchain.embedded.blocks import (
     write_block,
 )
 from xdb.blockchain.embedded.checking import check_execution, check_follows, contradiction
-from xdb.blockchain.embedded.execution import UNRECORDED, Execution, execute_block
+from xdb.blockchain.embedded.execution import UNRECORDED, USED_NONCES, Execution, execute_block
 from xdb.blockchain.embedded.genesis import Genesis
 from xdb.blockchain.embedded.records import (
     BLOCKS,
@@ -55,11 +55,16 @@ FORGOTTEN_PER_BLOCK = 1024
 Batch = dict[bytes, bytes | None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StateReader:
-    """Chain state for the rules."""
+    """Chain state for the rules.
+
+    Up to `forgotten` there is no used nonce any more, nor will there be. A store may step
+    over all that was ever removed, so what is known to be gone is not looked for.
+    """
 
     kv: KeyValue
+    forgotten: bytes = b""
 
     def get(self, key: bytes) -> bytes | None:
         """The value, or None."""
@@ -67,7 +72,9 @@ class StateReader:
 
     def scan(self, prefix: bytes, limit: int) -> Iterator[tuple[bytes, bytes]]:
         """The first `limit` pairs under `prefix`."""
-        for _, (key, value) in zip(range(limit), self.kv.scan(STATE + prefix), strict=False):
+        after = STATE + self.forgotten if prefix == USED_NONCES and self.forgotten else b""
+        pairs = self.kv.scan(STATE + prefix, after=after)
+        for _, (key, value) in zip(range(limit), pairs, strict=False):
             yield key[len(STATE) :], value
 
 
@@ -97,6 +104,7 @@ class Ledger:
         self._sync = sync
         self._writing = asyncio.Lock()
         self._unsure = False
+        self._forgotten = b""  # up to there, ends of outcomes
         self._grown = asyncio.Event()
 
     @property
@@ -224,19 +232,27 @@ class Ledger:
         await self._kv.write(batch, sync=self._sync)
         self._unsure = False
         self._head = head
+        self._skip_forgotten(batch)
         self._grown.set()
         self._grown = asyncio.Event()
 
     def _forgotten_outcomes(self, time: int) -> Batch:
         batch: Batch = {}
         past = numbered(OUTCOME_ENDS, time)
-        for _, (key, _) in zip(
-            range(FORGOTTEN_PER_BLOCK), self._kv.scan(OUTCOME_ENDS), strict=False
-        ):
+        ends = self._kv.scan(OUTCOME_ENDS, after=self._forgotten)
+        for _, (key, _) in zip(range(FORGOTTEN_PER_BLOCK), ends, strict=False):
             if key >= past:
                 break
             batch[key] = batch[OUTCOMES + key[len(past) :]] = None
         return batch
+
+    def _skip_forgotten(self, batch: Batch) -> None:
+        """Nothing comes in before what went out, which was past: no use in looking there."""
+        for key, value in batch.items():
+            if value is None and key.startswith(STATE + USED_NONCES):
+                self.state.forgotten = max(self.state.forgotten, key[len(STATE) :])
+            elif value is None and key.startswith(OUTCOME_ENDS):
+                self._forgotten = max(self._forgotten, key)
 
 
 def _outcomes(header: Header, execution: Execution) -> Iterator[Outcome]:
@@ -253,7 +269,7 @@ def _outcome_records(header: Header, execution: Execution) -> Batch:
         record = OutcomeRecord(
             header.number, position, header.time, result.transaction.refusal, result.reason
         )
-        end = result.transaction.envelope.deadline + OUTCOME_KEPT
+        end = max(result.transaction.envelope.deadline, header.time) + OUTCOME_KEPT
         batch[OUTCOMES + result.digest] = encode(record)
         batch[numbered(OUTCOME_ENDS, end) + result.digest] = b""
     return batch

@@ -3,11 +3,21 @@ from dataclasses import replace
 
 import pytest
 
+from xdb.blockchain.embedded import execution
+from xdb.blockchain.embedded import ledger as ledger_module
 from xdb.blockchain.embedded.blocks import Transaction, read_block, write_block
-from xdb.blockchain.embedded.execution import execute_block
+from xdb.blockchain.embedded.execution import USED_NONCES, execute_block
 from xdb.blockchain.embedded.ledger import OUTCOME_KEPT
 from xdb.blockchain.embedded.opening import open_ledger
-from xdb.blockchain.embedded.records import BLOCKS, EVIDENCE, HEAD_KEY, OUTCOMES, numbered
+from xdb.blockchain.embedded.records import (
+    BLOCKS,
+    EVIDENCE,
+    HEAD_KEY,
+    OUTCOME_ENDS,
+    OUTCOMES,
+    STATE,
+    numbered,
+)
 from xdb.core.envelope import envelope_digest
 from xdb.core.rules import Context
 from xdb.errors import (
@@ -203,6 +213,54 @@ async def test_outcomes_are_forgotten_long_after_the_deadline():
     assert made.outcome(digest) is None
     assert not list(made._kv.scan(OUTCOMES))
     assert not list(made._kv.scan(b"q"))
+
+
+class Watching(MemoryKeyValue):
+    """Remembers behind which key it was asked for pairs, by their prefix."""
+
+    def __init__(self):
+        super().__init__()
+        self.began = {}
+
+    def scan(self, prefix, **options):
+        self.began.setdefault(prefix, []).append(options.get("after", b""))
+        return super().scan(prefix, **options)
+
+
+async def test_what_was_forgotten_is_not_looked_for_again():
+    made = await grown([register()], kv=(kv := Watching()))
+    nonces = STATE + USED_NONCES
+    for number in range(5):
+        time = START + 700 * (number + 1)
+        await made.extend(time, [beat(str(number), deadline=time + 9)], SEQUENCER)
+    for prefix in (nonces, OUTCOME_ENDS):
+        kv.began.clear()
+        await made.extend(START + 9000, [], SEQUENCER)
+        assert len(kv.began[prefix]) == 1
+        assert kv.began[prefix][0] > prefix
+        assert not list(kv.scan(prefix))
+
+
+async def test_what_one_block_cannot_forget_the_next_ones_do(monkeypatch):
+    for module in (execution, ledger_module):
+        monkeypatch.setattr(module, "FORGOTTEN_PER_BLOCK", 3)
+    calls = [beat(str(number), deadline=START + 9) for number in range(8)]
+    made = await grown([register()], calls)
+    nonces, left = STATE + USED_NONCES, []
+    for _ in range(4):
+        await made.extend(START + 9000, [], SEQUENCER)
+        left.append((len(list(made._kv.scan(nonces))), len(list(made._kv.scan(OUTCOME_ENDS)))))
+    assert left == [(6, 6), (3, 3), (0, 0), (0, 0)]
+
+
+async def test_the_outcome_of_a_call_past_its_deadline_is_kept_as_long_as_any():
+    made = await grown([register()])
+    late = beat("late", deadline=START)
+    await made.extend(START + 5000, [late], SEQUENCER)
+    await made.extend(START + 5000 + OUTCOME_KEPT, [], SEQUENCER)
+    assert made.outcome(envelope_digest(late)).refusal is Refusal.EXPIRED
+    await made.extend(START + 5001 + OUTCOME_KEPT, [], SEQUENCER)
+    assert made.outcome(envelope_digest(late)) is None
 
 
 async def test_who_waits_for_a_height_gets_it():
