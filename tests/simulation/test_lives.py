@@ -86,7 +86,7 @@ def test_which_seeds_are_meant(text, seeds):
 
 
 def test_a_failing_life_is_made_simpler_and_kept(monkeypatch):
-    def simulated(seed, _profile, tape):
+    def simulated(_seed, _profile, tape):
         """Fails when two faults in a row are the same."""
         draws = [tape.stream("fate").draw(1)[0] % 4 for _ in range(12)]
         tape.stream("ids").draw(16)
