@@ -68,8 +68,6 @@ class Fate:
         with self.taken() as node:
             if node is None:
                 return
-            if self.account.coming:
-                self.reached("a node lost power while an upload ran")
             self.count("a node lost power")
             await self.down(node, self.long("cuts", 4))
 
@@ -103,6 +101,8 @@ class Fate:
     async def down(self, node: SimulatedStorage, seconds: float) -> None:
         """A node is off for so long; it may lose power once more while it starts."""
         trouble = self.account.trouble(node.key.node, self.now)
+        if self.account.coming:
+            self.reached("a node lost power while an upload ran")
         await node.crash()
         await self.world.clock.sleep(seconds)
         if not below(self.simulation.tape.stream("restarts"), 4):
