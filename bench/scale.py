@@ -1,7 +1,7 @@
 """What a large network costs: an embedded chain and an index of so many nodes and files.
 
     .venv/bin/python bench/scale.py                               # small, half a minute
-    .venv/bin/python bench/scale.py --files 1000000 --nodes 1000  # half an hour
+    .venv/bin/python bench/scale.py --files 1000000 --nodes 1000  # an hour or less
 
 The real ledger and rules, the real index and the real prover over LevelDB, every receipt and
 every envelope signed and checked. Only the bytes of the files are not there: each holding is
