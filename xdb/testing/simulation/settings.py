@@ -71,7 +71,7 @@ def _dense(draw: Entropy) -> LifeConfig:
 def _sparse(draw: Entropy) -> LifeConfig:
     """A year of eight nodes."""
     life = LifeConfig(hours=365 * 24, healing=30 * 24, operations=60, faults=100)
-    return _drawn(life, draw, nodes=8, epochs=(2 * DAY, 3 * DAY))
+    return _drawn(life, draw, nodes=8, epochs=(5 * DAY, 7 * DAY))
 
 
 def _beyond(draw: Entropy) -> LifeConfig:
