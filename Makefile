@@ -1,6 +1,6 @@
 # Everything starts from here. `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test simulate lint generate bench nightly clean
+.PHONY: help setup demo test simulate mutants lint generate bench nightly clean
 
 PYTHON  ?= python3
 SEEDS   ?= 10
@@ -29,6 +29,9 @@ test: $(STAMP) ## the tests
 simulate: $(STAMP) ## lives of simulated networks, by seed: SEEDS=N or A-B
 	@$(BIN)/python -m xdb.testing.simulation $(SEEDS) --profile $(PROFILE) --jobs $(JOBS)
 
+mutants: $(STAMP) ## bugs made on purpose, each of which the simulation has to find
+	@$(BIN)/python tests/simulation/mutants.py
+
 lint: $(STAMP) ## linters, types, layers, sizes, generated code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -46,6 +49,11 @@ bench: $(STAMP) ## throughput, latency and memory beside the primitives' limits
 
 nightly: $(STAMP) ## the long campaigns
 	XDB_LONG=1 $(BIN)/python -m pytest -n 2 -q
+	$(BIN)/python -m xdb.testing.simulation 1500 --profile dense --jobs 2 --all
+	$(BIN)/python -m xdb.testing.simulation 100 --profile sparse --jobs 2
+	$(BIN)/python -m xdb.testing.simulation 200 --profile beyond --jobs 2
+	$(BIN)/python -m xdb.testing.simulation.byzantine 0-9
+	$(BIN)/python tests/simulation/mutants.py
 
 clean: ## removes what setup and tests made
 	rm -rf $(VENV) .uv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
