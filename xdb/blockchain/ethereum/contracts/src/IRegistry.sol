@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-/// @title The xdb registry on Ethereum: its calls, events and refusals
+/// @title The xdb registry on Ethereum: its values, refusals and events
 /// @notice Who the storage nodes are, whose files there are, who holds them, and whether they prove
 /// it. The meaning is that of `xdb/core/rules`; docs/ethereum.md lists what differs and why.
 ///
@@ -11,7 +11,7 @@ pragma solidity ^0.8.30;
 ///   the events, and the registry compares its hash; a stale one is refused with `Version`.
 /// - There is no owner, no administrator, no pause and no upgrade. Other rules are another
 ///   deployment, which nodes follow by their configuration.
-interface IRegistry {
+interface IRegistryTypes {
     // ------------------------------------------------------------------ values
 
     /// @notice Fixed at deployment. Times in seconds, epochs in blocks.
@@ -265,8 +265,10 @@ interface IRegistry {
     event ProofAccepted(address indexed node, uint64 indexed epoch, HoldingRef[] lost);
     event HoldingSurrendered(address indexed node, bytes32 indexed file, uint64 slot);
 
-    // ------------------------------------------------------------------ nodes
+}
 
+/// @title Calls of storage nodes
+interface INodes is IRegistryTypes {
     /// @notice The sender becomes a storage node, online, its signer in effect at once.
     function registerNode(
         address signer,
@@ -287,9 +289,10 @@ interface IRegistry {
 
     /// @notice Starts the sender's notice period; it takes nothing new from now on.
     function resign() external;
+}
 
-    // ------------------------------------------------------------------ namespaces
-
+/// @title Calls on namespaces
+interface INamespaces is IRegistryTypes {
     /// @notice A namespace of the sender. `scheme` is 1 (Merkle).
     function createNamespace(
         bytes32 namespace,
@@ -306,9 +309,10 @@ interface IRegistry {
         bool changed,
         Redundancy calldata redundancy
     ) external;
+}
 
-    // ------------------------------------------------------------------ files
-
+/// @title Calls on files
+interface IFiles is IRegistryTypes {
     /// @notice New files of the sender, version 1.
     function publish(NewFile[] calldata files) external;
 
@@ -346,9 +350,10 @@ interface IRegistry {
 
     /// @notice Anybody: forgets a file whose retention is over.
     function release(bytes32 file, Record calldata record) external;
+}
 
-    // ------------------------------------------------------------------ audits
-
+/// @title Calls that challenge and prove
+interface IAudits is IRegistryTypes {
     /// @notice Anybody, in the first half of an epoch: its seed, the prevrandao of its first block.
     /// @param header that block's header, in RLP
     function revealSeed(uint64 epoch, bytes calldata header) external;
@@ -370,9 +375,10 @@ interface IRegistry {
 
     /// @notice The node's id or signer gives a holding up.
     function surrender(address node, Held calldata held) external;
+}
 
-    // ------------------------------------------------------------------ views
-
+/// @title The registry: all calls, and what everybody may read
+interface IRegistry is INodes, INamespaces, IFiles, IAudits {
     function parameters() external view returns (Parameters memory);
 
     /// @notice The present epoch.
@@ -414,5 +420,5 @@ interface IRegistry {
         returns (bytes28 digest, uint64 ended, bool dropped);
 
     /// @notice The newest seed, and the timestamp of its epoch's first block; `seed` is 0: none yet.
-    function newestSeed() external view returns (uint64 epoch, bytes32 seed, uint64 time);
+    function newestSeed() external view returns (uint64 epochOf, bytes32 seed, uint64 time);
 }
