@@ -172,7 +172,7 @@ async def test_the_life_of_a_file(net):
     assert await net.refused(ALICE, Release(draft.id)) == Refusal.NOT_GONE
     await net.evm.call("evm_increaseTime", 8 * DAY)
     await net.evm.mine()
-    await net.index.reached(net.chain.head.height)
+    await net.index.reached(await net.chain.tip())
     await net.call(NODES[3], Release(draft.id))
     assert net.index.file(draft.id) is None
     assert net.index.poisoned == 0

@@ -1,6 +1,7 @@
 """Which chain a configuration names, and the backend for it."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from xdb.blockchain.embedded.genesis import Genesis, load_genesis
 from xdb.blockchain.embedded.server import LedgerPeer
@@ -22,6 +23,7 @@ class EmbeddedChoice:
 
     access: ChainAccess
     genesis: Genesis
+    nodes_reveal_seeds: ClassVar[bool] = False
 
     @property
     def deployment(self) -> Deployment:
@@ -35,6 +37,7 @@ class EthereumChoice:
 
     access: EthereumAccess
     urls: tuple[str, ...]
+    nodes_reveal_seeds: ClassVar[bool] = True
 
     @property
     def deployment(self) -> Deployment:

@@ -91,7 +91,7 @@ class EthereumChain:
 
     def events(self) -> ChainEvents:
         """The chain's history."""
-        return EthereumEvents(self.store, self.endpoints, self._clock)
+        return EthereumEvents(self.store, self._terms, self.endpoints, self._clock)
 
     async def run(self) -> None:
         """Follows and sends without end; IntegrityError when the chain cannot be believed."""

@@ -55,9 +55,13 @@ class Terms:
         """The epoch of a block."""
         return max(0, height - 1) // self.epoch
 
-    def counts_from(self, height: int) -> int:
-        """The first epoch after that of the block in which what is added there may be drawn."""
-        return (height - 1 + self.freeze) // self.epoch + 1
+    def begins(self, epoch: int) -> int:
+        """The height of an epoch's first block."""
+        return epoch * self.epoch + 1
+
+    def enters(self, height: int) -> int:
+        """What enters an address space in a block is drawn in epochs after this one."""
+        return (height - 1 + self.freeze) // self.epoch
 
 
 async def open_terms(endpoints: Endpoints, pins: Pins, kv: KeyValue, slot: int = SLOT) -> Terms:

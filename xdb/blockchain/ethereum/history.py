@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import replace
 
+from xdb.blockchain.ethereum.deployment import Terms
 from xdb.blockchain.ethereum.endpoints import Endpoints
 from xdb.blockchain.ethereum.store import BlockStore
 from xdb.blockchain.waiting import within
 from xdb.errors import TimeoutExpiredError, UnavailableError
-from xdb.ports.blockchain import BlockEvents, Final, Rollback
+from xdb.ports.blockchain import BlockEpoch, BlockEvents, Final, Rollback
 from xdb.ports.clock import Clock
 
 LOOK = 5.0
@@ -18,8 +20,9 @@ LOOK = 5.0
 class EthereumEvents:
     """`ChainEvents` for one reader, which is told of every branch it may have followed."""
 
-    def __init__(self, store: BlockStore, endpoints: Endpoints, clock: Clock) -> None:
+    def __init__(self, store: BlockStore, terms: Terms, endpoints: Endpoints, clock: Clock) -> None:
         self._store = store
+        self._terms = terms
         self._endpoints = endpoints
         self._clock = clock
         self._seen = 0  # number of the newest branch that was told
@@ -42,9 +45,16 @@ class EthereumEvents:
                 yield Final(final)
             elif height < self._store.top.height:
                 height += 1
-                yield self._store.events(height)
+                yield self._block(height)
             else:
                 await self._wait(change)
+
+    def _block(self, height: int) -> BlockEvents:
+        """A block with its epoch, which is counted in blocks."""
+        number = self._terms.epoch_of(height)
+        start = self._store.events(self._terms.begins(number)).time
+        epoch = BlockEpoch(number, start, self._terms.enters(height))
+        return replace(self._store.events(height), epoch=epoch)
 
     def _taken_back(self, height: int) -> int | None:
         """The height to go back to, None when nothing that was told is undone."""

@@ -84,11 +84,16 @@ class Synchroniser:
             first = self._store.top.height + 1
             last = min(settled, first + self._config.range - 1)
             logs = _by_height(await self._logs(first, last), self._terms)
-            marks = {height for height in range(first, last + 1) if height % MARKS == 1}
+            heights = range(first, last + 1)
+            marks = {height for height in heights if self._is_kept(height)}
             headers = await self._headers(sorted({first, last, *marks, *logs}))
             blocks = [_block(height, headers[height], logs) for height in sorted(headers)]
             await self._store.append(blocks, final=last)
             await self._store.settle(last)
+
+    def _is_kept(self, height: int) -> bool:
+        """Whether an old block is kept for its time."""
+        return height % MARKS == 1 or height == self._terms.begins(self._terms.epoch_of(height))
 
     async def _live(self, head: Header, settled: int) -> None:
         """Takes the newest blocks one by one, each of which must follow the one before."""

@@ -169,6 +169,7 @@ def _settings(prepared: Prepared, endpoint: Endpoint) -> StorageSettings:
         admission=admission(space.allowed, host),
         collector=config.tasks.collector,
         off=frozenset(config.tasks.off),
+        seeds=prepared.choice.nodes_reveal_seeds,
         scrub=config.scrub,
         version=__version__,
     )
