@@ -49,6 +49,7 @@ class Endpoints:
         self._checkpoint = checkpoint
         self._head: Header | None = None
         self._grew = clock.monotonic()
+        self._looking = asyncio.Lock()
 
     @property
     def final(self) -> Header | None:
@@ -86,6 +87,10 @@ class Endpoints:
 
         IntegrityError when they agree that a final block was taken back.
         """
+        async with self._looking:
+            await self._refresh()
+
+    async def _refresh(self) -> None:
         looks = await self._looks()
         try:
             looks = await self._on_the_chain(looks)

@@ -1,9 +1,13 @@
-"""An endpoint over HTTP, by web3.py's provider."""
+"""An endpoint over HTTP.
 
-import logging
+web3.py writes and reads the messages. Its pool of connections is not used: a request that
+is cancelled, as every one is that takes too long, can leave the pool's lock held, and with
+it every other request of the process.
+"""
+
 from typing import Any
 
-from aiohttp import ClientError, ClientTimeout
+from aiohttp import ClientError, ClientSession, ClientTimeout
 from web3 import AsyncHTTPProvider
 from web3.exceptions import Web3Exception
 from web3.types import RPCEndpoint
@@ -11,6 +15,11 @@ from web3.types import RPCEndpoint
 from xdb.blockchain.ethereum.rpc import name_of, result_of
 from xdb.errors import UnavailableError
 
+LARGEST = 64 << 20
+"""Bytes of an answer that are read."""
+
+_CHUNK = 1 << 16
+_BAD = 400
 _FAILURES = (ClientError, TimeoutError, OSError, ValueError, Web3Exception)
 
 
@@ -19,19 +28,18 @@ class HttpRpc:
 
     def __init__(self, url: str, answer: float) -> None:
         self.name = name_of(url)
-        logging.getLogger("web3").setLevel(logging.WARNING)  # below, it logs whole addresses
-        self._provider = AsyncHTTPProvider(
-            url,
-            request_kwargs={"timeout": ClientTimeout(total=answer)},
-            exception_retry_configuration=None,
-        )
+        self._url = url
+        self._answer = answer
+        self._messages = AsyncHTTPProvider(url)
+        self._session: ClientSession | None = None
 
     async def call(self, method: str, *parameters: object) -> Any:  # noqa: ANN401  # JSON
         """See `Rpc`."""
         try:
-            answer = await self._provider.make_request(RPCEndpoint(method), list(parameters))
+            request = self._messages.encode_rpc_request(RPCEndpoint(method), list(parameters))
+            answer = self._messages.decode_rpc_response(await self._post(request))
         except _FAILURES as error:
-            # The library's sentences repeat the address, which may hold a key.
+            # The libraries' sentences repeat the address, which may hold a key.
             raise UnavailableError(
                 f"{self.name} does not answer {method} ({type(error).__name__}): see that it "
                 "runs and is reachable"
@@ -40,4 +48,19 @@ class HttpRpc:
 
     async def close(self) -> None:
         """See `Rpc`."""
-        await self._provider.disconnect()
+        if self._session is not None:
+            await self._session.close()
+
+    async def _post(self, request: bytes) -> bytes:
+        if self._session is None or self._session.closed:
+            self._session = ClientSession(timeout=ClientTimeout(total=self._answer))
+        headers = {"Content-Type": "application/json"}
+        async with self._session.post(self._url, data=request, headers=headers) as response:
+            if response.status >= _BAD:
+                raise UnavailableError(f"{self.name} answers HTTP {response.status}: try later")
+            found = bytearray()
+            async for part in response.content.iter_chunked(_CHUNK):
+                found += part
+                if len(found) > LARGEST:
+                    raise UnavailableError(f"{self.name} sends more than {LARGEST} bytes")
+            return bytes(found)

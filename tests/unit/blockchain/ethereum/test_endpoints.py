@@ -49,6 +49,13 @@ async def test_they_agree(net):
     assert net.endpoints.trouble == {}
 
 
+async def test_looks_at_once_do_not_meet(net):
+    await asyncio.gather(*(net.endpoints.refresh() for _ in range(5)))
+    net.chain.mine(3)
+    await asyncio.gather(*(net.endpoints.refresh() for _ in range(5)))
+    assert net.endpoints.final.number == 19
+
+
 async def test_one_that_is_down_is_named_and_comes_back(net):
     net.rpcs[0].down = True
     await net.endpoints.refresh()
