@@ -9,11 +9,17 @@ import importlib.util
 import os
 import shutil
 import sys
+from pathlib import Path
 
+ANVIL = Path(__file__).parents[1] / "xdb/blockchain/ethereum/contracts/node_modules/.bin/anvil"
 TOOLS = {
     "strace": (
         lambda: shutil.which("strace") is not None,
         "tests that fail or kill a node at the N-th system call (install strace)",
+    ),
+    "anvil": (
+        lambda: ANVIL.exists() or bool(os.environ.get("XDB_ANVIL") or shutil.which("anvil")),
+        "tests on a real EVM (npm ci in xdb/blockchain/ethereum/contracts)",
     ),
     "mount": (
         lambda: shutil.which("mount") is not None and os.geteuid() == 0,

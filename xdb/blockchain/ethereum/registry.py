@@ -15,8 +15,14 @@ from xdb.blockchain.ethereum.rpc import RpcError
 from xdb.blockchain.ethereum.seeds import header_bytes
 from xdb.blockchain.ethereum.sender import Sender, Sent
 from xdb.blockchain.ethereum.store import BlockStore
+from xdb.blockchain.ethereum.transactions import keccak256
 from xdb.blockchain.waiting import within
-from xdb.errors import RefusedCallError, TimeoutExpiredError, UnavailableError
+from xdb.errors import (
+    IntegrityError,
+    RefusedCallError,
+    TimeoutExpiredError,
+    UnavailableError,
+)
 from xdb.model.calls import Call, RevealSeed
 from xdb.model.ids import Address, Deployment
 from xdb.model.refusal import Refusal
@@ -71,14 +77,27 @@ class EthereumRegistry:
 
     async def _octets(self, call: Call) -> bytes:
         if isinstance(call, RevealSeed):
-            number = self.terms.genesis + call.epoch * self.terms.epoch
-            block = await self.endpoints.ask("eth_getBlockByNumber", quantity(number), False)  # noqa: FBT003  # of the method
-            if block is None:
-                raise RefusedCallError(
-                    Refusal.EPOCH, f"epoch {call.epoch} has not begun: reveal its seed later"
-                )
-            return REVEAL_SEED.call(call.epoch, header_bytes(block))
+            return REVEAL_SEED.call(call.epoch, await self._header(call.epoch))
         return calldata(call, self.store.mirror)
+
+    async def _header(self, epoch: int) -> bytes:
+        """The header of an epoch's first block, from whichever endpoint tells the true one."""
+        height = self.terms.begins(epoch)
+        known = self.store.hash_of(height)
+        if known is None:
+            raise RefusedCallError(
+                Refusal.EPOCH, f"epoch {epoch} has not begun: reveal its seed later"
+            )
+
+        async def read_from(endpoint: Endpoint) -> bytes:
+            where = quantity(self.terms.block_at(height))
+            block = await endpoint.call("eth_getBlockByNumber", where, False)  # noqa: FBT003  # of the method
+            header = header_bytes(block)
+            if keccak256(header) != known:
+                raise IntegrityError(f"{endpoint.name} shows another block {height}: use another")
+            return header
+
+        return await self.endpoints.first(read_from)
 
     async def _tried(self, call: Call, octets: bytes) -> int:
         """The gas that the call may take; RefusedCallError when it would be refused.
