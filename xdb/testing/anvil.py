@@ -1,7 +1,6 @@
 """Real EVMs on this machine: anvil, with a registry deployed."""
 
 import asyncio
-import json
 import os
 import shutil
 import socket
@@ -12,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import xdb.blockchain.ethereum
-from xdb.blockchain.ethereum.abi import PARAMETERS
 from xdb.blockchain.ethereum.deployment import Pins
+from xdb.blockchain.ethereum.founding import Founding, initcode
 from xdb.blockchain.ethereum.http import HttpRpc
 from xdb.blockchain.ethereum.quantities import data, octets_of, quantity
 from xdb.blockchain.ethereum.transactions import keccak256
@@ -32,35 +31,6 @@ def anvil() -> str | None:
     installed = HERE / "contracts" / "node_modules" / ".bin" / "anvil"
     named = os.environ.get("XDB_ANVIL")
     return named or (str(installed) if installed.exists() else shutil.which("anvil"))
-
-
-def initcode(parameters: Parameters, epoch: int, freeze: int) -> bytes:
-    """What deploys a registry with these parameters; `epoch` and `freeze` in blocks."""
-    from eth_abi.abi import encode  # noqa: PLC0415  # heavy, and only here
-
-    p = parameters
-    values = (
-        0,  # the constructor fills in block and time of the deployment
-        0,
-        epoch,
-        freeze,
-        p.leaves_per_epoch,
-        p.leaf_size,
-        p.health_window,
-        p.retention,
-        p.receipt_validity,
-        p.stray_grace,
-        p.unreachable,
-        p.notice,
-        p.max_slots,
-        p.max_files_per_call,
-        p.max_label,
-        p.max_text,
-        p.max_lifetime,
-    )
-    artifact = json.loads((HERE / "artifacts" / "Registry.json").read_text())
-    code: str = artifact["bytecode"]
-    return bytes.fromhex(code.removeprefix("0x")) + encode((PARAMETERS,), (values,))
 
 
 @dataclass
@@ -87,7 +57,7 @@ class Anvil:
         """Deploys a registry."""
         request = {
             "from": DEPLOYER,
-            "data": data(initcode(parameters, epoch, freeze)),
+            "data": data(initcode(Founding(epoch, freeze, parameters))),
             "gas": quantity(16_000_000),
         }
         sent = await self.call("eth_sendTransaction", request)

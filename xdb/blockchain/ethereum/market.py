@@ -33,7 +33,7 @@ class AccountView:
 
     async def market(self) -> Market:
         """Prices now. A tip that one endpoint makes up is kept within bounds by the fee policy."""
-        tips = await self.endpoints.all(_tip)
+        tips = await self.endpoints.all(usual_tip)
         known = [tip for tip in tips if isinstance(tip, int)]
         return Market(self.head.base_fee, median_low(known) if known else 0)
 
@@ -87,7 +87,8 @@ class AccountView:
         return number_of(count, "a nonce")
 
 
-async def _tip(endpoint: Endpoint) -> int:
+async def usual_tip(endpoint: Endpoint) -> int:
+    """The tip that was usual in the newest blocks, in wei."""
     history = await endpoint.call("eth_feeHistory", quantity(_BLOCKS), "latest", [_SHARE])
     rewards = field(history, "reward") or []
     tips = [number_of(block[0], "a tip") for block in rewards if block]
