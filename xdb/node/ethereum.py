@@ -21,4 +21,5 @@ async def open_backend(
         machine.clock,
         Settings(access.fees, access.send, access.watch),
         slot=round(access.slot),
+        tell=lambda name, why: machine.log.warning("ethereum.trouble", of=name, reason=why),
     )

@@ -35,6 +35,10 @@ class Settings:
     watch: WatchConfig = field(default_factory=WatchConfig)
 
 
+def _silently(_name: str, _why: str) -> None:
+    """Tells nobody."""
+
+
 class EthereumChain:
     """One node's view of a deployment. `run` has to run for anything to come in or go out."""
 
@@ -46,6 +50,7 @@ class EthereumChain:
         kv: KeyValue,
         clock: Clock,
         settings: Settings,
+        tell: Callable[[str, str], None] = _silently,
     ) -> None:
         self.endpoints = endpoints
         self.store = BlockStore(kv)
@@ -55,6 +60,7 @@ class EthereumChain:
         self._kv = kv
         self._clock = clock
         self._settings = settings
+        self._tell = tell
         self._senders: dict[Address, Sender] = {}
         self._synchroniser = Synchroniser(
             endpoints, self.store, terms, pins.contract, settings.watch
@@ -118,10 +124,18 @@ class EthereumChain:
             try:
                 await step()
             except UnavailableError as error:
-                self.trouble[name] = str(error)
+                self._troubled(name, str(error))
             else:
-                self.trouble.pop(name, None)
+                self._troubled(name, "")
+            for endpoint in self.endpoints.names:
+                self._troubled(endpoint, self.endpoints.trouble.get(endpoint, ""))
             await self._clock.sleep(pause)
+
+    def _troubled(self, name: str, why: str) -> None:
+        """Remembers what is wrong, and tells it when it changes."""
+        if self.trouble.get(name, "") != why:
+            self._tell(name, why or "is well again")
+        self.trouble[name] = why
 
     def _sender(self, signer: Signer) -> Sender:
         if signer.address not in self._senders:
@@ -145,12 +159,14 @@ async def open_ethereum(  # noqa: PLR0913  # what it is made of
     settings: Settings | None = None,
     *,
     slot: int = SLOT,
+    tell: Callable[[str, str], None] = _silently,
 ) -> EthereumChain:
     """The chain by its endpoints and what is kept of it in `kv`.
 
-    ConfigError when chain or contract are not the pinned ones.
+    `tell` hears what or who is in trouble, and why, whenever that changes. ConfigError when
+    chain or contract are not the pinned ones.
     """
     settings = settings or Settings()
     endpoints = Endpoints(rpcs, pins.chain, Checkpoint(kv), clock, settings.watch)
     terms = await open_terms(endpoints, pins, kv, slot)
-    return EthereumChain(endpoints, pins, terms, kv, clock, settings)
+    return EthereumChain(endpoints, pins, terms, kv, clock, settings, tell)

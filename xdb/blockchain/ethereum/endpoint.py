@@ -21,19 +21,20 @@ class Look:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Endpoint:
-    """An endpoint, and how long it may take. See `Rpc` for errors."""
+    """An endpoint, how long it may take, and which it is of those with its name."""
 
     rpc: Rpc
     clock: Clock
     answer: float
+    number: int = 1
 
     @property
     def name(self) -> str:
         """How people are told of it."""
-        return self.rpc.name
+        return self.rpc.name if self.number == 1 else f"{self.rpc.name} ({self.number})"
 
     async def call(self, method: str, *parameters: object) -> Any:  # noqa: ANN401  # JSON
-        """The result."""
+        """The result. See `Rpc` for errors."""
         try:
             return await within(self.clock, self.answer, self.rpc.call(method, *parameters))
         except TimeoutExpiredError as error:

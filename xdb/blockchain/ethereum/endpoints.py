@@ -42,7 +42,11 @@ class Endpoints:
             )
         self.trouble: dict[str, str] = {}
         self.chain = chain
-        self._all = tuple(Endpoint(rpc, clock, config.answer) for rpc in rpcs)
+        names = [rpc.name for rpc in rpcs]
+        self._all = tuple(
+            Endpoint(rpc, clock, config.answer, names[: place + 1].count(rpc.name))
+            for place, rpc in enumerate(rpcs)
+        )
         self._good: tuple[Endpoint, ...] = ()
         self._clock = clock
         self._config = config
@@ -50,6 +54,11 @@ class Endpoints:
         self._head: Header | None = None
         self._grew = clock.monotonic()
         self._looking = asyncio.Lock()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them."""
+        return tuple(endpoint.name for endpoint in self._all)
 
     @property
     def final(self) -> Header | None:
@@ -105,14 +114,19 @@ class Endpoints:
         """The first answer; who is set aside is asked last."""
         return await self.first(lambda endpoint: endpoint.call(method, *parameters))
 
-    async def first(self, read: Callable[[Endpoint], Awaitable[T]]) -> T:
-        """What the first endpoint that answers says; RpcError when that is a refusal."""
+    async def first(self, read: Callable[[Endpoint], Awaitable[T]], *, refusing: bool = False) -> T:
+        """What the first endpoint that answers says.
+
+        With `refusing` a refusal is an answer, too: RpcError. Else the next one is asked.
+        """
         reasons = []
         for endpoint in sorted(self._all, key=lambda one: one.name in self.trouble):
             try:
                 return await read(endpoint)
-            except (UnavailableError, IntegrityError) as error:
-                reasons.append(str(error))
+            except (UnavailableError, IntegrityError, RpcError) as error:
+                if refusing and isinstance(error, RpcError):
+                    raise
+                reasons.append(f"{endpoint.name}: {error}")
         raise UnavailableError(f"no Ethereum endpoint answers: {'; '.join(reasons)}")
 
     async def all(self, read: Callable[[Endpoint], Awaitable[T]]) -> list[T | XdbError]:
@@ -127,10 +141,12 @@ class Endpoints:
 
         return list(await asyncio.gather(*(one(endpoint) for endpoint in endpoints)))
 
-    async def agreed(self, read: Callable[[Endpoint], Awaitable[T]]) -> T:
+    async def agreed(
+        self, read: Callable[[Endpoint], Awaitable[T]], *, refusing: bool = False
+    ) -> T:
         """What enough endpoints say alike; UnavailableError when they do not.
 
-        RpcError when they refuse, whatever their words.
+        With `refusing` it is RpcError when enough refuse, whatever their words.
         """
         answers = await self.all(read)
         refusals = [answer for answer in answers if isinstance(answer, RpcError)]
@@ -138,7 +154,7 @@ class Endpoints:
         chosen = majority(found, self._config.quorum)
         if chosen is not None:
             return chosen[0]
-        if len(refusals) >= self._config.quorum:
+        if refusing and len(refusals) >= self._config.quorum:
             raise refusals[0]
         errors = [str(answer) for answer in answers if isinstance(answer, XdbError)]
         said = f"{len(found)} different answers" if found else ""

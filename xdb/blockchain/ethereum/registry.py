@@ -117,7 +117,10 @@ class EthereumRegistry:
         request = self._request(octets)
         at = quantity(self.endpoints.head.number)
         try:
-            gas = number_of(await self.endpoints.ask("eth_estimateGas", request, at), "gas")
+            answer = await self.endpoints.first(
+                lambda endpoint: endpoint.call("eth_estimateGas", request, at), refusing=True
+            )
+            gas = number_of(answer, "gas")
         except RpcError as error:
             # One endpoint's word is not enough to give up a call.
             raise await self._refusal(octets, self.endpoints.head.number) or UnavailableError(
@@ -139,7 +142,7 @@ class EthereumRegistry:
             return octets_of(found, "a result")
 
         try:
-            await self.endpoints.agreed(run)
+            await self.endpoints.agreed(run, refusing=True)
         except RpcError as error:
             known = refusal_of(error.data)
             if known is not None:

@@ -35,6 +35,7 @@ class Synchroniser:
         self._terms = terms
         self._contract = contract
         self._config = config
+        self._range = config.range
         self._asking = asyncio.Semaphore(config.parallel)
 
     async def step(self) -> None:
@@ -82,8 +83,8 @@ class Synchroniser:
         """Takes final blocks by the range, with the headers of few."""
         while settled - self._store.top.height > self._config.parallel:
             first = self._store.top.height + 1
-            last = min(settled, first + self._config.range - 1)
-            logs = _by_height(await self._logs(first, last), self._terms)
+            last = min(settled, first + self._range - 1)
+            logs = _by_height(await self._ranged(first, last), self._terms)
             heights = range(first, last + 1)
             marks = {height for height in heights if self._is_kept(height)}
             headers = await self._headers(sorted({first, last, *marks, *logs}))
@@ -125,6 +126,16 @@ class Synchroniser:
         if header is None:
             raise UnavailableError(f"the endpoints do not have Ethereum block {number}: wait")
         return header
+
+    async def _ranged(self, first: int, last: int) -> list[RawLog]:
+        """Events of a range; after a failure smaller ones are asked for: endpoints have limits."""
+        try:
+            found = await self._logs(first, last)
+        except UnavailableError:
+            self._range = max(1, self._range // 2)
+            raise
+        self._range = min(2 * self._range, self._config.range)
+        return found
 
     async def _logs(self, first: int, last: int) -> list[RawLog]:
         where = {

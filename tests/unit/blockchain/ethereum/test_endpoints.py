@@ -147,6 +147,16 @@ async def test_endpoints_that_lost_final_blocks_are_waited_for(net):
     assert net.endpoints.final.number == 16
 
 
+async def test_endpoints_of_one_host_are_told_apart(net):
+    for rpc in net.rpcs:
+        rpc.name = "host"
+    net.start()
+    net.rpcs[1].down = True
+    await net.endpoints.refresh()
+    assert net.endpoints.names == ("host", "host (2)", "host (3)")
+    assert list(net.endpoints.trouble) == ["host (2)"]
+
+
 async def test_another_chain_is_told(net):
     net.rpcs[1].chain_id = 1
     await net.endpoints.refresh()
@@ -199,7 +209,14 @@ async def test_agreement_on_a_refusal(net):
     for rpc in net.rpcs[:2]:
         rpc.lie = revert
     with pytest.raises(RpcError):
+        await net.endpoints.agreed(
+            lambda e: e.call("eth_getBalance", "0x", "latest"), refusing=True
+        )
+    with pytest.raises(UnavailableError, match="execution reverted"):
         await net.endpoints.agreed(lambda e: e.call("eth_getBalance", "0x", "latest"))
+    with pytest.raises(RpcError):
+        await net.endpoints.first(lambda e: e.call("eth_getBalance", "0x", "latest"), refusing=True)
+    assert await net.endpoints.ask("eth_getBalance", "0x", "latest") == hex(net.chain.balance)
 
 
 async def test_the_first_that_answers_does(net):
@@ -208,7 +225,7 @@ async def test_the_first_that_answers_does(net):
     assert await net.endpoints.ask("eth_chainId") == hex(CHAIN)
     for rpc in net.rpcs:
         rpc.down = True
-    with pytest.raises(UnavailableError, match="no Ethereum endpoint answers: e0 is down"):
+    with pytest.raises(UnavailableError, match="no Ethereum endpoint answers: e0: e0 is down; e1"):
         await net.endpoints.ask("eth_chainId")
 
 

@@ -8,6 +8,7 @@ from xdb.blockchain.ethereum import interface as abi
 from xdb.blockchain.ethereum.backend import EthereumChain, Settings, open_ethereum
 from xdb.blockchain.ethereum.config import WatchConfig
 from xdb.blockchain.ethereum.deployment import Pins
+from xdb.blockchain.ethereum.rpc import RpcError
 from xdb.blockchain.ethereum.synchroniser import MARKS
 from xdb.blockchain.ethereum.transactions import keccak256
 from xdb.errors import ConfigError, IntegrityError, UnavailableError
@@ -270,6 +271,49 @@ async def test_the_index_follows_reorganisations(net):
     assert index.head.height == net.node.head.height
     assert index.head.final == net.node.head.final
     assert index.rollbacks == 3, "the first took back only what nobody had been told of"
+
+
+async def test_endpoints_with_small_limits_are_asked_for_less(net):
+    await net.open()
+    net.beat("a")
+    net.chain.mine(200)
+
+    def limited(method, parameters, answer):
+        if method == "eth_getLogs" and "fromBlock" in parameters[0]:
+            first, last = (int(parameters[0][key], 16) for key in ("fromBlock", "toBlock"))
+            if last - first >= 20:
+                raise RpcError(-32005, "query returned more than 10000 results")
+        return answer
+
+    for rpc in net.rpcs:
+        rpc.lie = limited
+    failures = 0
+    while net.node.head.height < len(net.chain.blocks) - GENESIS:
+        try:
+            await net.step()
+        except UnavailableError as error:
+            assert "more than 10000" in str(error)  # noqa: PT017  # it may also succeed
+            failures += 1
+            assert failures < 60
+    assert names(await net.told()) == {2: [NamedKey("a").address]}
+
+
+async def test_trouble_is_told_when_it_changes(net):
+    heard = []
+    await net.open()
+    net.node._tell = lambda name, why: heard.append((name, why))
+    running = asyncio.create_task(net.node.run())
+    await settle()
+    net.rpcs[1].down = True
+    for _ in range(5):
+        await net.clock.advance(5)
+    net.rpcs[1].down = False
+    for _ in range(5):
+        await net.clock.advance(5)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert [why for name, why in heard if name == "two"] == ["two is down", "is well again"]
+    assert ("following", "is well again") in heard
 
 
 async def test_an_endpoint_that_hides_events_is_noticed(net):
