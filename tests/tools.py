@@ -11,15 +11,15 @@ import shutil
 import sys
 from pathlib import Path
 
-ANVIL = Path(__file__).parents[1] / "xdb/blockchain/ethereum/contracts/node_modules/.bin/anvil"
+CONTRACTS = Path(__file__).parent.parent / "xdb" / "blockchain" / "ethereum" / "contracts"
 TOOLS = {
+    "anvil": (
+        lambda: any((CONTRACTS / "node_modules" / "@foundry-rs").glob("anvil-*/bin/anvil")),
+        "tests of the contract and the backend on a real EVM (npm ci in xdb/blockchain/ethereum/contracts)",
+    ),
     "strace": (
         lambda: shutil.which("strace") is not None,
         "tests that fail or kill a node at the N-th system call (install strace)",
-    ),
-    "anvil": (
-        lambda: ANVIL.exists() or bool(os.environ.get("XDB_ANVIL") or shutil.which("anvil")),
-        "tests on a real EVM (npm ci in xdb/blockchain/ethereum/contracts)",
     ),
     "mount": (
         lambda: shutil.which("mount") is not None and os.geteuid() == 0,

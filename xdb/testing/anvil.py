@@ -28,9 +28,9 @@ RICH = 1000 * 10**18
 
 def anvil() -> str | None:
     """The program: XDB_ANVIL, the one that `npm ci` installed, or one on the path."""
-    installed = HERE / "contracts" / "node_modules" / ".bin" / "anvil"
-    named = os.environ.get("XDB_ANVIL")
-    return named or (str(installed) if installed.exists() else shutil.which("anvil"))
+    modules = HERE / "contracts" / "node_modules" / "@foundry-rs"
+    installed = next((str(path) for path in modules.glob("anvil-*/bin/anvil")), None)
+    return os.environ.get("XDB_ANVIL") or installed or shutil.which("anvil")
 
 
 @dataclass

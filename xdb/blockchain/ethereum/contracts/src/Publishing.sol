@@ -110,17 +110,48 @@ abstract contract Publishing is Namespaces, Slots {
         uint256 total = holders.length;
         root = _fileRoot(fresh.manifest, holders);
         segments = new uint256[](total);
-        Place[] memory places = new Place[](total);
         Spoken memory spoken = Spoken(file, 0, root, 1, fresh.expiry);
         for (uint256 i = 0; i < total; ++i) {
             spoken.slot = i + 1;
             segments[i] = _accept(spoken, holders[i]);
-            places[i] = _place(holders[i], segments[i]);
         }
         _files[file].word = _fileWord(msg.sender, fresh.expiry, 0);
-        _putRecord(
-            file, Record(fresh.namespace, fresh.name, root, fresh.redundancy, 1, places)
-        );
+        _files[file].commitment = _commitment(fresh, root, segments);
+    }
+
+    /// @dev keccak256(abi.encode(record)), written by hand: a Holder begins with the fields of a
+    /// Place, in their order, so each slot is copied whole, with its segment behind it.
+    function _commitment(NewFile calldata fresh, bytes32 root, uint256[] memory segments)
+        private
+        pure
+        returns (bytes32 commitment)
+    {
+        Holder[] calldata holders = fresh.holders;
+        bytes32 namespace = fresh.namespace;
+        bytes32 name = fresh.name;
+        Redundancy calldata redundancy = fresh.redundancy;
+        assembly ("memory-safe") {
+            let at := mload(0x40)
+            mstore(at, 32)
+            mstore(add(at, 32), namespace)
+            mstore(add(at, 64), name)
+            mstore(add(at, 96), root)
+            calldatacopy(add(at, 128), redundancy, 96)
+            mstore(add(at, 224), 1) // version
+            mstore(add(at, 256), 256) // where the places begin
+            mstore(add(at, 288), holders.length)
+            let to := add(at, 320)
+            let from := holders.offset
+            for { let end := add(from, mul(holders.length, 288)) } lt(from, end) {
+                from := add(from, 288)
+                to := add(to, 224)
+            } {
+                calldatacopy(to, from, 192)
+                segments := add(segments, 32)
+                mstore(add(to, 192), mload(segments))
+            }
+            commitment := keccak256(at, sub(to, at))
+        }
     }
 
     function _fileRoot(bytes32 manifest, Holder[] calldata holders)
