@@ -15,7 +15,7 @@ CONTRACTS = Path(__file__).parent.parent / "xdb" / "blockchain" / "ethereum" / "
 TOOLS = {
     "anvil": (
         lambda: any((CONTRACTS / "node_modules" / "@foundry-rs").glob("anvil-*/bin/anvil")),
-        "tests of the contract and the backend on a real EVM (npm ci in xdb/blockchain/ethereum/contracts)",
+        "tests on a real EVM (npm ci in xdb/blockchain/ethereum/contracts)",
     ),
     "strace": (
         lambda: shutil.which("strace") is not None,

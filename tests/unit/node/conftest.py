@@ -166,7 +166,7 @@ class World:
     async def spawn(self):
         return await self.stack.enter_async_context(TaskSpawn())
 
-    async def storage(
+    async def storage(  # noqa: PLR0913  # what tests vary
         self,
         name,
         place=None,
