@@ -116,8 +116,14 @@ class EthereumChain:
         await self.endpoints.close()
 
     async def _send(self) -> None:
+        failures = []
         for sender in list(self._senders.values()):
-            await sender.step()
+            try:
+                await sender.step()
+            except UnavailableError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]  # the others had their turn
 
     async def _again(self, name: str, step: Callable[[], Awaitable[None]], pause: float) -> None:
         while True:

@@ -23,12 +23,24 @@ from xdb.errors import (
     TimeoutExpiredError,
     UnavailableError,
 )
-from xdb.model.calls import Call, RevealSeed
+from xdb.model.calls import (
+    Call,
+    CreateNamespace,
+    Extend,
+    Move,
+    Prove,
+    Publish,
+    RegisterNode,
+    RevealSeed,
+)
 from xdb.model.ids import Address, Deployment
 from xdb.model.refusal import Refusal
 from xdb.model.registry import Parameters
 from xdb.ports.blockchain import Inclusion
 from xdb.ports.clock import Clock
+
+_ONCE = (RegisterNode, CreateNamespace, Publish, Extend, Move, Prove, RevealSeed)
+"""Calls of which a second one would be refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +76,8 @@ class EthereumRegistry:
         if problem:
             raise UnavailableError(f"nothing is sent: {problem}")
         octets = await self._octets(call)
-        sent = self.sender.adopted(self.pins.contract, octets)
+        once = isinstance(call, _ONCE)
+        sent = await self.sender.adopted(self.pins.contract, octets, once=once)
         if sent is None:
             gas = await self._tried(call, octets)
             octets = await self._octets(call)  # what it shows may have changed meanwhile

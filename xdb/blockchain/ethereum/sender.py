@@ -75,15 +75,18 @@ class Sender:
         entries = self._journal.entries
         return tuple(entry.nonce for entry in entries if self._watch(entry.nonce).receipt is None)
 
-    def adopted(self, to: Address, data: bytes) -> Sent | None:
-        """This very call, when it is under way with nobody waiting for it.
+    async def adopted(self, to: Address, data: bytes, *, once: bool) -> Sent | None:
+        """This very call, when it is on its way to a block with nobody waiting for it.
 
-        So whoever gave up on a call, or died, and makes it again, does not make two.
+        So whoever gave up on a call, or died, and makes it again, does not make two. What may
+        be undone by a call behind it, and wanted again, has to be the newest; a call that can
+        take effect `once` only may stand anywhere.
         """
-        for entry in self._journal.entries:
+        used = await self._view.next_nonce(self._view.head.number)
+        waiting = [entry for entry in self._journal.entries if entry.nonce >= used]
+        for entry in waiting if once else waiting[-1:]:
             watch = self._watch(entry.nonce)
-            idle = watch.receipt is None and not watch.waiters
-            if idle and (entry.to, entry.data) == (to, data):
+            if not watch.waiters and (entry.to, entry.data) == (to, data):
                 return watch
         return None
 

@@ -101,10 +101,11 @@ async def test_after_a_restart_it_goes_on_and_nothing_is_made_twice(net):
     await net.send()
     net.chain.pool.clear()
     net.start()
-    adopted = net.sender.adopted(CONTRACT, b"call")
+    await net.endpoints.refresh()
+    adopted = await net.sender.adopted(CONTRACT, b"call", once=False)
     assert adopted is not None
     assert adopted.nonce == 0
-    assert net.sender.adopted(CONTRACT, b"another") is None
+    assert await net.sender.adopted(CONTRACT, b"another", once=False) is None
     await net.step()
     await net.mine()
     await net.sender.included(adopted)
@@ -116,8 +117,27 @@ async def test_what_somebody_waits_for_is_not_adopted(net):
     sent = await net.send()
     waiting = asyncio.create_task(net.sender.included(sent))
     await settle()
-    assert net.sender.adopted(CONTRACT, b"call") is None
+    assert await net.sender.adopted(CONTRACT, b"call", once=True) is None
     waiting.cancel()
+
+
+async def test_what_was_undone_since_is_made_anew(net):
+    await net.send(b"online")
+    await net.send(b"offline")
+    net.start()
+    await net.endpoints.refresh()
+    assert await net.sender.adopted(CONTRACT, b"online", once=False) is None
+    assert (await net.sender.adopted(CONTRACT, b"online", once=True)).nonce == 0
+    assert (await net.sender.adopted(CONTRACT, b"offline", once=False)).nonce == 1
+
+
+async def test_what_is_in_a_block_is_not_adopted_even_before_that_was_looked_at(net):
+    await net.send(b"online")
+    net.chain.mine()
+    net.start()
+    await net.endpoints.refresh()
+    assert net.journal.entries
+    assert await net.sender.adopted(CONTRACT, b"online", once=True) is None
 
 
 async def test_what_is_dropped_is_sent_again(net):
