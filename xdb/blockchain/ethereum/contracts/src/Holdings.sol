@@ -37,8 +37,10 @@ abstract contract Holdings is Store {
         uint256 size = holder.size;
         uint256 leaves = holder.leaves;
         uint256 inReplica = holder.replicaLeaves;
-        bool fits = 1 <= inReplica && inReplica <= leaves && leaves <= size
-            && (size + LEAF_SIZE - 1) / LEAF_SIZE <= leaves;
+        // Sizes are below 2^63, and leaf sizes 2^20 at most.
+        bool isEnough;
+        unchecked { isEnough = (size + LEAF_SIZE - 1) / LEAF_SIZE <= leaves; }
+        bool fits = 1 <= inReplica && inReplica <= leaves && leaves <= size && isEnough;
         require(fits, Invalid("leaves"));
     }
 
@@ -110,7 +112,9 @@ abstract contract Holdings is Store {
         uint256 head = _heads[holder.node];
         uint256 start = uint48(head);
         uint256 index = uint32(head >> 168);
-        uint256 total = start + holder.leaves;
+        uint256 total;
+        // 2^48 + 2^63 is no overflow.
+        unchecked { total = start + holder.leaves; }
         require(total <= MOST_LEAVES, TooLarge(total, MOST_LEAVES));
         _heads[holder.node] = _grown(head, total, index + 1);
         bytes32 digest =
@@ -129,7 +133,8 @@ abstract contract Holdings is Store {
             earlier = changed + 1 == changing ? before : leaves;
             before = leaves;
         }
-        uint256 held = uint32(head >> 200) + 1;
+        uint256 held = uint32(head >> 200);
+        unchecked { ++held; }
         return total | (before << 48) | (earlier << 96) | (changing << 144) | (segments << 168)
             | (held << 200) | ((head >> 232) << 232);
     }

@@ -63,18 +63,34 @@ library Merkle {
         }
     }
 
+    /// @dev Z_height.
+    function missingAt(uint256 height) internal view returns (bytes32 missing) {
+        for (uint256 i = 0; i < height; ++i) {
+            missing = parent(missing, missing);
+        }
+    }
+
     /// @dev The root over `level`, which is overwritten.
     function rootOf(bytes32[] memory level) internal view returns (bytes32) {
-        bytes32 missing = 0;
         uint256 count = level.length;
-        while (count > 1) {
-            uint256 half = (count + 1) / 2;
-            for (uint256 i = 0; i < half; ++i) {
-                bytes32 right = 2 * i + 1 < count ? level[2 * i + 1] : missing;
-                level[i] = parent(level[2 * i], right);
+        for (uint256 height = 0; count > 1; ++height) {
+            bytes32 missing = count & 1 == 0 ? bytes32(0) : missingAt(height);
+            assembly ("memory-safe") {
+                let from := add(level, 32)
+                let to := from
+                let at := mload(0x40)
+                mstore8(at, 1)
+                for { let end := add(from, mul(count, 32)) } lt(from, end) { from := add(from, 64) } {
+                    let beside := add(from, 32)
+                    mstore(add(at, 1), mload(from))
+                    switch lt(beside, end)
+                    case 1 { mstore(add(at, 33), mload(beside)) }
+                    default { mstore(add(at, 33), missing) }
+                    if iszero(staticcall(gas(), 2, at, 65, to, 32)) { revert(0, 0) }
+                    to := add(to, 32)
+                }
+                count := shr(1, add(count, 1))
             }
-            count = half;
-            if (count > 1) missing = parent(missing, missing);
         }
         return level[0];
     }

@@ -75,8 +75,13 @@ abstract contract Records is Holdings {
     }
 
     function _checkHolder(Holder calldata holder) internal pure {
-        uint256 all = holder.leaves | holder.replicaLeaves | holder.size | holder.latestExpiry
-            | holder.validUntil;
+        uint256 all;
+        // leaves | replicaLeaves | size | latestExpiry | validUntil
+        assembly ("memory-safe") {
+            let pair := or(calldataload(add(holder, 64)), calldataload(add(holder, 96)))
+            all := or(calldataload(add(holder, 160)), calldataload(add(holder, 192)))
+            all := or(or(all, pair), calldataload(add(holder, 128)))
+        }
         _checkNumber(all, "holder");
     }
 
