@@ -9,8 +9,14 @@ import importlib.util
 import os
 import shutil
 import sys
+from pathlib import Path
 
+CONTRACTS = Path(__file__).parent.parent / "xdb" / "blockchain" / "ethereum" / "contracts"
 TOOLS = {
+    "anvil": (
+        lambda: any((CONTRACTS / "node_modules" / "@foundry-rs").glob("anvil-*/bin/anvil")),
+        "tests on a real EVM (npm ci in xdb/blockchain/ethereum/contracts)",
+    ),
     "strace": (
         lambda: shutil.which("strace") is not None,
         "tests that fail or kill a node at the N-th system call (install strace)",

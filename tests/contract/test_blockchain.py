@@ -8,11 +8,17 @@ import pytest
 from xdb.blockchain.embedded.backend import EmbeddedChain
 from xdb.blockchain.embedded.sequencer import Sequencer
 from xdb.blockchain.embedded.server import LedgerPeer
+from xdb.blockchain.ethereum.backend import Settings, open_ethereum
+from xdb.blockchain.ethereum.config import SendConfig, WatchConfig
+from xdb.blockchain.ethereum.http import HttpRpc
 from xdb.errors import RefusedCallError
 from xdb.model.calls import Heartbeat, Resign
 from xdb.model.events import HeartbeatSeen, NodeRegistered, NodeResigned, NodeStateSet
 from xdb.model.registry import NodeState, Parameters
 from xdb.ports.blockchain import BlockEvents, Final, Rollback
+from xdb.runtime.clock import SystemClock
+from xdb.store.kv_memory import MemoryKeyValue
+from xdb.testing.anvil import anvil, running_anvil
 from xdb.testing.chain import MemoryChain
 from xdb.testing.clock import FakeClock
 from xdb.testing.embedded import SEQUENCER, genesis, ledger
@@ -44,9 +50,50 @@ async def embedded_chain():
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-@pytest.fixture(params=[memory_chain, embedded_chain], ids=["memory", "embedded"])
+class ChainClock(SystemClock):
+    """The machine's clock, as if it were the chain's first day."""
+
+    def __init__(self):
+        self._offset = START - super().wall()
+
+    def wall(self):
+        return super().wall() + self._offset
+
+
+@asynccontextmanager
+async def ethereum_chain():
+    """A node at two endpoints of a real EVM whose blocks are final at once."""
+    names = ["node", *(f"n{number}" for number in range(20))]
+    clock = ChainClock()
+    async with running_anvil("--timestamp", str(START), "--slots-in-an-epoch", "0") as evm:
+        await evm.fund([NamedKey(name).address for name in names])
+        pins = await evm.deploy(PARAMETERS)
+        settings = Settings(
+            send=SendConfig(pause=0.02), watch=WatchConfig(pause=0.02, stale=3600, ahead=3600)
+        )
+        rpcs = [HttpRpc(evm.url, 5.0) for _ in range(2)]
+        chain = await open_ethereum(rpcs, pins, MemoryKeyValue(), clock, settings)
+        running = asyncio.create_task(chain.run())
+        yield chain
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await chain.close()
+
+
+CHAINS = [
+    pytest.param(memory_chain, id="memory"),
+    pytest.param(embedded_chain, id="embedded"),
+    pytest.param(
+        ethereum_chain,
+        id="ethereum",
+        marks=pytest.mark.skipif(anvil() is None, reason="no anvil: see tests/tools.py"),
+    ),
+]
+
+
+@pytest.fixture(params=CHAINS)
 async def chain(request):
-    async with asyncio.timeout(20), request.param() as made:
+    async with asyncio.timeout(30), request.param() as made:
         yield made
 
 
@@ -73,7 +120,8 @@ def registry(chain, key=NODE):
 
 async def test_it_says_what_it_is(chain):
     assert registry(chain).deployment == chain.deployment
-    assert registry(chain).parameters == PARAMETERS
+    assert registry(chain).parameters == chain.parameters
+    assert chain.parameters.notice == PARAMETERS.notice
 
 
 async def test_a_call_takes_effect_and_is_told(chain):

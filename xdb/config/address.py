@@ -28,7 +28,7 @@ def parse_endpoint(text: str) -> Endpoint:
             "server prints at its start"
         )
     split_address(address)
-    return Endpoint(address, Digest(_hex(certificate, 32, "a certificate hash")))
+    return Endpoint(address, Digest(parse_hexadecimal(certificate, 32, "a certificate hash")))
 
 
 def endpoint_text(endpoint: Endpoint) -> str:
@@ -38,10 +38,11 @@ def endpoint_text(endpoint: Endpoint) -> str:
 
 def parse_identity(text: str) -> Address:
     """A principal's address: 40 hexadecimal digits, with or without 0x."""
-    return Address(_hex(text.removeprefix("0x"), 20, "an identity"))
+    return Address(parse_hexadecimal(text.removeprefix("0x"), 20, "an identity"))
 
 
-def _hex(text: str, width: int, what: str) -> bytes:
+def parse_hexadecimal(text: str, width: int, what: str) -> bytes:
+    """`width` bytes; ConfigError says that `text` is not `what`."""
     try:
         value = bytes.fromhex(text)
     except ValueError:

@@ -7,10 +7,12 @@ from typing import Literal
 
 from xdb.blockchain.embedded.config import FollowerConfig, SubmitConfig
 from xdb.config.address import parse_endpoint, split_address
+from xdb.config.ethereum import EthereumAccess
 from xdb.errors import ConfigError
 from xdb.model.registry import Endpoint
 from xdb.model.units import Seconds
 
+Backend = Literal["embedded", "ethereum"]
 KeyValueKind = Literal["auto", "leveldb", "sqlite"]
 
 
@@ -49,19 +51,35 @@ class ServerConfig:
 
 @dataclass(frozen=True, slots=True)
 class ChainAccess:
-    """The chain to follow: its genesis, and servers written as `host:port#certificate hash`."""
+    """The chain to follow, by its backend.
 
-    genesis: Path
-    servers: tuple[str, ...]
+    An embedded one has a genesis, and servers written as `host:port#certificate hash`.
+    """
+
+    genesis: Path | None = None
+    servers: tuple[str, ...] = ()
     sync: bool = True  # fsync of the local copy of the chain
     follow: FollowerConfig = field(default_factory=FollowerConfig)
     submit: SubmitConfig = field(default_factory=SubmitConfig)
+    backend: Backend = "embedded"
+    ethereum: EthereumAccess = field(default_factory=EthereumAccess)
 
     def __post_init__(self) -> None:
-        """Every server must be readable."""
+        """What the backend needs must be there, and readable."""
+        if self.backend == "ethereum":
+            self.ethereum.check()
+            return
+        _ = self.genesis_file
         if not self.servers:
             raise ConfigError("servers is empty: name at least one chain server")
         _ = self.endpoints
+
+    @property
+    def genesis_file(self) -> Path:
+        """The genesis of an embedded chain."""
+        if self.genesis is None:
+            raise ConfigError("genesis is missing: name the chain's genesis.toml, or a backend")
+        return self.genesis
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:

@@ -66,7 +66,7 @@ class SpaceConfig:
         return frozenset(parse_identity(owner) for owner in self.owners)
 
 
-STORAGE_TASKS = ("heartbeat", "prover", "scrubber", "collector")
+STORAGE_TASKS = ("heartbeat", "prover", "scrubber", "collector", "seeds")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from xdb.config.units import parse_duration, parse_size
+from xdb.config.units import parse_amount, parse_duration, parse_size
 from xdb.errors import ConfigError
 
 T = TypeVar("T")
@@ -161,11 +161,18 @@ def _scalar(hint: object, value: object, place: Place) -> object:  # noqa: PLR09
 def _quantity(kind: object, unit: object, value: object, place: Place) -> object:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise place.error(f"must be a number of {unit} or a text with a unit, is {value!r}")
-    parse: Callable[[str], float] = parse_size if unit == "bytes" else parse_duration
+    parse: Callable[[str], float] = _PARSERS[str(unit)]
     amount = _parsed(parse, value, place) if isinstance(value, str) else value
     if amount < 0:
         raise place.error(f"must not be negative, is {value!r}")
     return int(amount) if kind is int else float(amount)
+
+
+_PARSERS: dict[str, Callable[[str], float]] = {
+    "bytes": parse_size,
+    "seconds": parse_duration,
+    "wei": parse_amount,
+}
 
 
 def _parsed(parse: Callable[[str], Any], value: str, place: Place) -> Any:  # noqa: ANN401

@@ -1,6 +1,7 @@
 """Sizes and durations as people write them."""
 
 import re
+from fractions import Fraction
 from types import MappingProxyType
 
 SIZES = MappingProxyType(
@@ -15,6 +16,9 @@ DURATIONS = MappingProxyType(
 )
 """Seconds per unit."""
 
+AMOUNTS = MappingProxyType({"": 1, "wei": 1, "gwei": 10**9, "ether": 10**18})
+"""Wei per unit."""
+
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
 
 
@@ -28,6 +32,20 @@ def parse_duration(text: str) -> float:
     """Seconds in `30s`, `5 min`, `36 h`, `7d` or `90`; ValueError says what is possible."""
     amount, factor = _quantity(text, DURATIONS, "a duration such as '30s', '5 min' or '7d'")
     return amount * factor
+
+
+def parse_amount(text: str) -> int:
+    """Wei in `30 gwei`, `0.05 ether` or `1000 wei`, exactly; ValueError says what is possible."""
+    match = _QUANTITY.fullmatch(text.strip())
+    if match is None or match[2] not in AMOUNTS:
+        known = ", ".join(unit for unit in AMOUNTS if unit)
+        raise ValueError(
+            f"{text!r} is not an amount such as '30 gwei' or '0.05 ether' (units: {known})"
+        )
+    amount = Fraction(match[1]) * AMOUNTS[match[2]]
+    if amount.denominator != 1:
+        raise ValueError(f"{text!r} is not a whole number of wei")
+    return amount.numerator
 
 
 def _quantity(

@@ -1,7 +1,7 @@
 """What audits have shown: seeds, segments, verdicts, heartbeats."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from heapq import merge
 
 from xdb.core.health import expected_heartbeats, possible_heartbeats
@@ -42,7 +42,7 @@ _KEY = 28  # epoch and node, or node and epoch
 class Audits:
     """Views over the index's store. Times are chain time."""
 
-    def __init__(self, kv: KeyValue, parameters: Parameters) -> None:
+    def __init__(self, kv: KeyValue, parameters: Callable[[], Parameters]) -> None:
         self._kv = kv
         self._parameters = parameters
 
@@ -168,7 +168,7 @@ class Audits:
         for day in range(now // DAY, first - 1, -1):
             seen = int.from_bytes(self._kv.get(day_key(node, day)) or b"", "big")
             end = min(now, (day + 1) * DAY)
-            time = self._parameters, record.registered, day * DAY, end
+            time = self._parameters(), record.registered, day * DAY, end
             expected, possible = expected_heartbeats(*time), possible_heartbeats(*time)
             found.append(HeartbeatDay(day * DAY, seen, expected, possible))
         return found
@@ -211,7 +211,7 @@ class Audits:
             replica_leaves=entry.replica_leaves,
             file=entry.file,
             slot=entry.slot,
-            hole=passed_over(self._parameters, record, entry.ended, epoch),
+            hole=passed_over(self._parameters(), record, entry.ended, epoch),
         )
 
     def _is_open(self, epoch: int) -> bool:

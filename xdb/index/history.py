@@ -6,12 +6,23 @@ from xdb.core.encoding import encode
 from xdb.core.signing import digest_of
 from xdb.errors import ConfigError, IntegrityError
 from xdb.index.events import apply_event
-from xdb.index.keys import CURSOR, FINAL, IDENTITY, UNDO, Cursor, Identity, Undo, number, undo_key
-from xdb.index.moment import Moment
+from xdb.index.keys import (
+    COUNTED,
+    CURSOR,
+    FINAL,
+    IDENTITY,
+    UNDO,
+    Cursor,
+    Identity,
+    Undo,
+    number,
+    undo_key,
+)
+from xdb.index.moment import Moment, anchored
 from xdb.index.staging import Staging, load
 from xdb.model.ids import Deployment
 from xdb.model.registry import Parameters
-from xdb.ports.blockchain import BlockEvents, Final, Head, Rollback
+from xdb.ports.blockchain import BlockEpoch, BlockEvents, Final, Head, Rollback
 from xdb.ports.kv import KeyValue
 
 FORMAT = 2
@@ -38,6 +49,7 @@ class History:
         self._applying = asyncio.Lock()
         self._cursor = load(kv.get(CURSOR), Cursor) or Cursor(0, 0, 0)
         self._final = int.from_bytes(kv.get(FINAL) or b"", "big")
+        self.counted = load(kv.get(COUNTED), BlockEpoch)
         self._moved = asyncio.Event()
         self.rollbacks = 0
 
@@ -46,6 +58,11 @@ class History:
         """The newest block applied."""
         height = self._cursor.height
         return Head(height, self._cursor.time, min(height, self._final))
+
+    @property
+    def parameters(self) -> Parameters:
+        """The chain's; where it counts epochs in blocks, such as fit the present one."""
+        return anchored(self._parameters, self.counted)
 
     @property
     def poisoned(self) -> int:
@@ -83,11 +100,13 @@ class History:
             )
         staging = Staging(self._kv)
         poisoned = self._cursor.poisoned
-        at = Moment(self._parameters, block.height, block.time)
+        at = Moment(self._parameters, block.height, block.time, block.epoch)
         for event in block.events:
             poisoned += not apply_event(staging, event, at)
         cursor = Cursor(block.height, block.time, poisoned)
         staging.save(CURSOR, cursor)
+        if block.epoch is not None and _is_another(block.epoch, self.counted):
+            staging.save(COUNTED, block.epoch)
         staging.keep()
         batch = staging.batch()
         batch[IDENTITY] = self._identity
@@ -96,6 +115,7 @@ class History:
             batch[undo_key(block.height)] = encode(staging.undo())
         await self._kv.write(batch, sync=False)
         self._cursor = cursor
+        self.counted = load(batch.get(COUNTED), BlockEpoch) or self.counted
 
     async def _roll_back(self, height: int) -> None:
         if height < self.head.final:
@@ -113,6 +133,7 @@ class History:
             cursor = load(batch[CURSOR], Cursor) or Cursor(0, 0, 0)
             await self._kv.write(batch | {key: None}, sync=False)
             self._cursor = cursor
+        self.counted = load(self._kv.get(COUNTED), BlockEpoch)
 
     async def _settle(self, height: int) -> None:
         if height <= self._final:
@@ -127,3 +148,7 @@ class History:
         if done or height <= self._cursor.height:
             await self._kv.write({FINAL: number(height)} | dict.fromkeys(done), sync=False)
         self._final = height
+
+
+def _is_another(epoch: BlockEpoch, before: BlockEpoch | None) -> bool:
+    return before is None or epoch.number != before.number

@@ -56,12 +56,16 @@ class Index:
     def __init__(
         self, kv: KeyValue, parameters: Parameters, deployment: Deployment | None = None
     ) -> None:
-        self.parameters = parameters
         self._kv = kv
         self._history = History(kv, parameters, deployment)
         self._records: dict[NodeId, tuple[bytes, NodeRecord]] = {}
-        self.audits = Audits(kv, parameters)
+        self.audits = Audits(kv, lambda: self.parameters)
         self.migrations = Migrations(kv)
+
+    @property
+    def parameters(self) -> Parameters:
+        """The chain's; where it counts epochs in blocks, such as fit the present one."""
+        return self._history.parameters
 
     @property
     def head(self) -> Head:

@@ -6,6 +6,7 @@ key                                    value
 ``mf``                                 Identity
 ``mc``                                 Cursor
 ``me``                                 height up to which blocks are final, 8 bytes
+``mb``                                 BlockEpoch, the newest, where blocks count epochs
 ``u`` height                           Undo, until the block is final
 ``n`` node                             NodeRecord
 ``b`` node                             chain time of the last heartbeat, 8 bytes
@@ -46,6 +47,7 @@ from xdb.model.registry import NamespaceRecord
 IDENTITY = b"mf"
 CURSOR = b"mc"
 FINAL = b"me"
+COUNTED = b"mb"
 UNDO = b"u"
 NODES = b"n"
 NAMESPACES = b"s"

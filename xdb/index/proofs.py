@@ -86,7 +86,7 @@ def sealed(staging: Staging, event: BucketsSealed, at: Moment) -> None:
         staging.put(unsealed_key(event.node, epoch, ref.file, ref.slot), None)
         index, start = index + 1, start + holding.leaves
     space = staging.load(space_key(event.node), Space) or Space(())
-    staging.save(space_key(event.node), space.grown(at.epoch, index, start))
+    staging.save(space_key(event.node), space.grown(at.enters, index, start))
 
 
 def accepted(staging: Staging, event: ProofAccepted, at: Moment) -> None:

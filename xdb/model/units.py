@@ -11,3 +11,6 @@ Size = Annotated[int, "bytes"]
 
 Seconds = Annotated[float, "seconds"]
 """Seconds."""
+
+Wei = Annotated[int, "wei"]
+"""Wei, of which 10^18 are one ether; as a fee, for a unit of gas."""

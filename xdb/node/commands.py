@@ -21,6 +21,9 @@ def carry_out(options: argparse.Namespace) -> None:
     if options.role == "genesis":
         _found(options)
         return
+    if options.role == "registry":
+        _deploy(options)
+        return
     role = "storage" if options.role in {"run", "certificate"} else options.role
     config: Any = load(kind_of(role), options.config, os.environ)
     _set_up_logs(config.log)
@@ -64,6 +67,14 @@ def _found(options: argparse.Namespace) -> None:
         _say("it has no beacon: this network audits nothing, now and later (see --beacon)")
     else:
         _say(f"name {founding.beacon.keystore} in [beacon] of the chain server, and back it up")
+
+
+def _deploy(options: argparse.Namespace) -> None:
+    from xdb.node.registry import Order, deploy, section  # noqa: PLC0415  # once per network
+
+    key = KeyConfig(options.keystore, options.password_file)
+    _say(section(deploy(Order(options.endpoint, key, options.set))))
+    _say("# give everybody these lines; each adds endpoints of its own")
 
 
 def _beacon(options: argparse.Namespace) -> KeyConfig | None:

@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from xdb.blockchain.embedded.genesis import Genesis
 from xdb.config.sections import KeyConfig, KeyValueKind, ProcessConfig, ServerConfig
 from xdb.model.ids import Address, Deployment
 from xdb.model.registry import Endpoint
@@ -106,9 +105,8 @@ async def machine(
             )
 
 
-def owner_of(role: str, identity: Address, genesis: Genesis) -> Owner:
+def owner_of(role: str, identity: Address, deployment: Deployment) -> Owner:
     """Whose data directory it is."""
-    deployment = genesis.deployment
     return Owner(role, identity.hex(), deployment.chain.hex(), deployment.contract.hex())
 
 

@@ -74,14 +74,33 @@ def _parser() -> argparse.ArgumentParser:
             _add_promotion(command)
     once = roles.add_parser("run", help="one cycle of one task of a storage node that is stopped")
     once.add_argument(
-        "--once", required=True, metavar="TASK", help="heartbeat, prover, scrubber or collector"
+        "--once",
+        required=True,
+        metavar="TASK",
+        help="heartbeat, prover, scrubber, collector or seeds",
     )
     _add_config(once)
     _add_certificate(
         roles.add_parser("certificate", help="replaces the certificate of a storage node")
     )
     _add_founding(roles.add_parser("genesis", help="writes the genesis of a new embedded chain"))
+    _add_registry(roles.add_parser("registry", help="deploys a new registry on Ethereum"))
     return parser
+
+
+def _add_registry(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--endpoint", required=True, metavar="URL", help="JSON-RPC over HTTP")
+    parser.add_argument(
+        "--keystore", required=True, type=Path, metavar="KEYSTORE", help="whose key pays for it"
+    )
+    parser.add_argument("--password-file", required=True, type=Path, metavar="FILE")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter other than its default, such as epoch=600 (blocks); may be given again",
+    )
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:

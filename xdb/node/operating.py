@@ -119,7 +119,12 @@ async def recorded(roster: Roster, node: NodeId) -> NodeRecord:
 
 @asynccontextmanager
 async def _registry(config: StorageConfig, key: LocalKey) -> AsyncIterator[RemoteRegistry]:
-    genesis = load_genesis(config.chain.genesis)
+    if config.chain.backend != "embedded":
+        raise ConfigError(
+            "this is for embedded chains: on another, send the call from a wallet that has the key "
+            "of the node's id, or start the node, which keeps its record up to date"
+        )
+    genesis = load_genesis(config.chain.genesis_file)
     connections = Connections(config.peers)
     try:
         found = GrpcChainPeers(connections)

@@ -28,7 +28,7 @@ async def promote(
     config, genesis = prepared.config, prepared.genesis
     if not (source / CHAIN).is_dir():
         raise ConfigError(f"{source / CHAIN}: no chain there: name a node's data directory")
-    owner = owner_of("chain", genesis.sequencer, genesis)
+    owner = owner_of("chain", genesis.sequencer, genesis.deployment)
     async with machine(config.data, config.kv, config.process, owner) as here:
         if (here.data / CHAIN).exists():
             raise ConfigError(

@@ -8,12 +8,12 @@ and the next start records it as such.
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from xdb.blockchain.embedded.genesis import load_genesis
 from xdb.config.storage import StorageConfig
 from xdb.errors import ConfigError
 from xdb.model.calls import UpdateNode
 from xdb.model.ids import Digest, NodeId
 from xdb.model.registry import NodeRecord
+from xdb.node.choice import deployment_of
 from xdb.node.claim import claimed
 from xdb.node.identity import identity_of
 from xdb.node.machine import CERTIFICATE, NEXT_CERTIFICATE, owner_of
@@ -70,7 +70,7 @@ async def switch(config: StorageConfig) -> Digest:
     """
     node, _ = identity_of(config)
     _check_prepared(config.data)  # before a directory is made and marked by mistake
-    owner = owner_of("storage", node, load_genesis(config.chain.genesis))
+    owner = owner_of("storage", node, deployment_of(config.chain))
     with claimed(config.data, owner):
         _check_prepared(config.data)
         async with roster_of(config) as (_, roster):

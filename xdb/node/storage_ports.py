@@ -47,3 +47,4 @@ class StorageSettings:
     scrub: ScrubConfig
     version: str
     off: frozenset[str] = frozenset()  # tasks that are not started
+    seeds: bool = False  # whether nodes reveal them on this chain

@@ -16,6 +16,7 @@ from xdb.tasks.collector import CollectorTask
 from xdb.tasks.heartbeat import HeartbeatTask
 from xdb.tasks.prover import ProverTask
 from xdb.tasks.scrubber import ScrubberTask
+from xdb.tasks.seeds import SeedTask
 
 PROVER_LOOKS = 20
 """Looks for a new seed in every epoch, but not more than `LONGEST_LOOK` seconds apart."""
@@ -40,11 +41,14 @@ def storage_tasks(
     inventory = Inventory(settings.node, index, store, clock)
     scrubber = ScrubberTask(store, inventory, surrendering, scrub, clock, log)
     every = float(parameters.heartbeat)
+    seeds = SeedTask(settings.node, index, registry)
+    revealing = (Periodic("seeds", seeds.run_once, looks, clock, entropy, log),)
     return (
         Periodic("heartbeat", heartbeat.run_once, every, clock, entropy, log, at_once=True),
         Periodic("prover", prover.run_once, looks, clock, entropy, log, at_once=True),
         Periodic("scrubber", scrubber.run_once, scrub.every, clock, entropy, log),
         Periodic("collector", collector.run_once, settings.collector, clock, entropy, log),
+        *(revealing if settings.seeds else ()),
     )
 
 

@@ -29,12 +29,29 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class BlockEpoch:
+    """The epoch of a block, on a chain that counts epochs in blocks.
+
+    `start` is the chain time at which it began; what enters a node's address space in this
+    block counts for the draws of epochs after `enters`.
+    """
+
+    number: int
+    start: int
+    enters: int
+
+
+@dataclass(frozen=True, slots=True)
 class BlockEvents:
-    """All events of one block, in order. Blocks without events are delivered, too."""
+    """All events of one block, in order. Blocks without events are delivered, too.
+
+    `epoch` is None where the epoch follows from the time.
+    """
 
     height: int
     time: int
     events: tuple[Event, ...]
+    epoch: BlockEpoch | None = None
 
 
 @dataclass(frozen=True, slots=True)

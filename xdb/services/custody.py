@@ -203,7 +203,7 @@ class Custody:
             )
 
     def _check_signer(self) -> None:
-        me, epoch = self.facts.me(), self.facts.parameters.epoch_at(self.facts.now)
+        me, epoch = self.facts.me(), self.facts.epoch
         if me.signer_at(epoch) != self.receipts.signer.address:
             raise UnavailableError(
                 f"node {me.node.hex()} changes its signer and gives receipts again from the next "

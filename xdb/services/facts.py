@@ -49,6 +49,11 @@ class Records(Protocol):
         """The newest block it has seen."""
         ...
 
+    @property
+    def parameters(self) -> Parameters:
+        """The chain's, such as fit the present epoch."""
+        ...
+
     def node(self, node: NodeId) -> NodeFacts | None:
         """A node, None when it never registered."""
         ...
@@ -71,6 +76,11 @@ class Facts:
     def now(self) -> int:
         """Chain time."""
         return self.records.head.time
+
+    @property
+    def epoch(self) -> int:
+        """The present epoch."""
+        return self.records.parameters.epoch_at(self.now)
 
     def me(self) -> NodeRecord:
         """This node's own record."""

@@ -26,7 +26,7 @@ class HeartbeatTask:
 
     async def run_once(self) -> HeartbeatReport:
         """One heartbeat; none while the chain would refuse it, until a new signer counts."""
-        me, epoch = self.facts.me(), self.facts.parameters.epoch_at(self.facts.now)
+        me, epoch = self.facts.me(), self.facts.epoch
         if me.signer_at(epoch) != self.signer:
             return HeartbeatReport(0, f"for epoch {epoch + 1}: this signer does not count before")
         return HeartbeatReport((await self.registry.submit(Heartbeat(me.node))).height)

@@ -13,7 +13,7 @@ from xdb.core.sealing import commit, seal, slot_key
 from xdb.model.calls import NewFile
 from xdb.model.ids import Deployment, Digest, FileId, NodeId
 from xdb.model.manifest import Manifest, PrivatePart, SlotCommitment
-from xdb.model.registry import FileRecord, Holder, Holding, NodeRecord, Redundancy
+from xdb.model.registry import FileRecord, Holder, Holding, NodeRecord, Parameters, Redundancy
 from xdb.model.storage import Commitment, ReplicaKey, SlotRef
 from xdb.ports.blockchain import Head
 from xdb.ports.clock import Clock
@@ -159,6 +159,11 @@ class StateRecords:
     def head(self) -> Head:
         """The chain's."""
         return self.chain.head
+
+    @property
+    def parameters(self) -> Parameters:
+        """The chain's."""
+        return self.chain.parameters
 
     def node(self, node: NodeId) -> StateNode | None:
         """A node."""

@@ -33,7 +33,9 @@ def test_every_sample_loads(file):
 
 def test_there_is_a_full_and_a_minimal_sample_of_every_role():
     names = {file.relative_to(CONFIGS) for file in FILES}
-    assert names == {Path(folder, f"{role}.toml") for role in ROLES for folder in ("", "minimal")}
+    expected = {Path(folder, f"{role}.toml") for role in ROLES for folder in ("", "minimal")}
+    # Ethereum needs no chain servers
+    assert names == expected | {Path("ethereum", f"{role}.toml") for role in ("storage", "owner")}
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -60,6 +62,7 @@ def test_full_sample_shows_the_defaults(role):
         if field.name == "chain":
             assert full.chain.follow == minimal.chain.follow
             assert full.chain.submit == minimal.chain.submit
+            assert full.chain.ethereum == minimal.chain.ethereum
         elif field.name not in set_in_both:
             assert getattr(full, field.name) == getattr(minimal, field.name)
 

@@ -166,8 +166,16 @@ class World:
     async def spawn(self):
         return await self.stack.enter_async_context(TaskSpawn())
 
-    async def storage(
-        self, name, place=None, *, backend=None, identity=True, signer="signer", **profile
+    async def storage(  # noqa: PLR0913  # what tests vary
+        self,
+        name,
+        place=None,
+        *,
+        backend=None,
+        identity=True,
+        signer="signer",
+        seeds=False,
+        **profile,
     ):
         key, signer = NamedKey(name), NamedKey(f"{name} {signer}")
         place = place or Place()
@@ -199,6 +207,7 @@ class World:
             collector=600.0,
             scrub=ScrubConfig(),
             version="test",
+            seeds=seeds,
         )
         node = await open_storage(ports, settings)
         self.nodes[key.node] = node

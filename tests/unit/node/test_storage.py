@@ -196,7 +196,9 @@ async def test_what_is_switched_off_runs_by_hand_only(world):
 
 
 async def test_the_tasks_are_those_that_can_be_switched_off(world):
-    node = await world.storage("a")
+    node = await world.storage("a", seeds=True)
     assert tuple(task.name for task in node.tasks) == STORAGE_TASKS
+    other = await world.storage("b")
+    assert "seeds" not in {task.name for task in other.tasks}
     owner = await world.owner()
     assert tuple(task.name for task in owner.tasks) == OWNER_TASKS

@@ -29,6 +29,10 @@ class Records:
     def head(self):
         return self.chain.head
 
+    @property
+    def parameters(self):
+        return self.chain.parameters
+
     def node(self, node):
         record = State(self.chain.state).node(node)
         return None if record is None else NodeView(record, 0, 0, 0)

@@ -81,7 +81,7 @@ class RunningChain:
 async def running(prepared: Prepared) -> AsyncIterator[RunningChain]:
     """The node, serving. Blocks are made while it is waited for to end."""
     config, genesis = prepared.config, prepared.genesis
-    owner = owner_of("chain", genesis.sequencer, genesis)
+    owner = owner_of("chain", genesis.sequencer, genesis.deployment)
     async with machine(config.data, config.kv, config.process, owner) as here:
         certificate = here.certificate()
         ports = ChainPorts(

@@ -4,11 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from xdb.blockchain.embedded.genesis import Genesis, load_genesis
 from xdb.config.address import endpoint_text
 from xdb.config.owner import OwnerConfig
 from xdb.model.registry import Endpoint
-from xdb.node.embedded import open_backend
+from xdb.node.choice import Choice, choose, open_backend
 from xdb.node.machine import JOURNAL, VIEWS, endpoint_of, machine, open_key, owner_of
 from xdb.node.owner import OwnerNode, OwnerSettings, open_owner
 from xdb.node.owner_care import CarePaces, CareSettings
@@ -39,13 +38,13 @@ class Prepared:
     """What the files named in a configuration hold."""
 
     config: OwnerConfig
-    genesis: Genesis
+    choice: Choice
     key: LocalKey
 
 
 def prepare(config: OwnerConfig) -> Prepared:
-    """Reads genesis and key; ConfigError and CorruptFileError say which file is wrong."""
-    return Prepared(config, load_genesis(config.chain.genesis), open_key(config.identity))
+    """Reads what the files hold; ConfigError and CorruptFileError say which file is wrong."""
+    return Prepared(config, choose(config.chain), open_key(config.identity))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +67,12 @@ class RunningOwner:
 @asynccontextmanager
 async def running(prepared: Prepared) -> AsyncIterator[RunningOwner]:
     """The node, serving."""
-    config, genesis, key = prepared.config, prepared.genesis, prepared.key
-    owner = owner_of("owner", key.address, genesis)
+    config, choice, key = prepared.config, prepared.choice, prepared.key
+    owner = owner_of("owner", key.address, choice.deployment)
     async with machine(config.data, config.kv, config.process, owner) as here:
         certificate = here.certificate()
         connections = here.connections(config.peers)
-        signer = RequestSigner(key, genesis.deployment, here.clock, here.entropy)
+        signer = RequestSigner(key, choice.deployment, here.clock, here.entropy)
         ports = OwnerPorts(
             clock=here.clock,
             entropy=here.entropy,
@@ -81,7 +80,7 @@ async def running(prepared: Prepared) -> AsyncIterator[RunningOwner]:
             compute=here.compute,
             journal=here.open_kv(JOURNAL),
             views=here.open_kv(VIEWS),
-            backend=await open_backend(here, config.chain, genesis, connections),
+            backend=await open_backend(here, choice, connections),
             peers=GrpcStoragePeers(signer, connections),
             key=key,
             log=here.log,
@@ -96,7 +95,7 @@ async def running(prepared: Prepared) -> AsyncIterator[RunningOwner]:
         planes = Planes(config.limits)
         settings = replace(
             here.server_settings(config.server, config.limits, certificate),
-            doorkeeper=here.doorkeeper(key.address, genesis.deployment, config.limits),
+            doorkeeper=here.doorkeeper(key.address, choice.deployment, config.limits),
         )
         async with serve(settings, _services(node, config, tasks), planes):
             node.start_tasks()

@@ -5,14 +5,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from xdb import __version__
-from xdb.blockchain.embedded.genesis import Genesis, load_genesis
-from xdb.blockchain.embedded.server import LedgerPeer
 from xdb.config.address import endpoint_text, split_address
 from xdb.config.storage import StorageConfig
 from xdb.errors import ConfigError
 from xdb.model.ids import NodeId
 from xdb.model.registry import Endpoint
-from xdb.node.embedded import EmbeddedBackend, open_backend
+from xdb.node.backend import Backend
+from xdb.node.choice import Choice, chain_services, choose, open_backend
 from xdb.node.enrolment import Profile
 from xdb.node.identity import identity_of
 from xdb.node.machine import (
@@ -28,7 +27,6 @@ from xdb.node.storage import StorageNode, open_storage
 from xdb.node.storage_ports import StoragePorts, StorageSettings
 from xdb.peer.certificates import Certificate
 from xdb.rpc.authorization import caller
-from xdb.rpc.chain import chain_service
 from xdb.rpc.limits import Planes
 from xdb.rpc.probe import probe_service
 from xdb.rpc.replica import replica_service
@@ -46,18 +44,18 @@ class Prepared:
     """What the files named in a configuration hold."""
 
     config: StorageConfig
-    genesis: Genesis
+    choice: Choice
     signer: LocalKey
     identity: LocalKey | None
     node: NodeId
 
 
 def prepare(config: StorageConfig) -> Prepared:
-    """Reads genesis and keys; ConfigError and CorruptFileError say which file is wrong."""
-    genesis = load_genesis(config.chain.genesis)
+    """Reads what the files hold; ConfigError and CorruptFileError say which file is wrong."""
+    choice = choose(config.chain)
     signer = open_key(config.signer)
     node, identity = identity_of(config)
-    return Prepared(config, genesis, signer, identity, node)
+    return Prepared(config, choice, signer, identity, node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,7 @@ class Opened:
 
     machine: Machine
     certificate: Certificate
-    backend: EmbeddedBackend
+    backend: Backend
     node: StorageNode
 
 
@@ -91,13 +89,11 @@ class RunningStorage:
 async def opened(prepared: Prepared) -> AsyncIterator[Opened]:
     """The node without its server. At the end it is offline, for the chain, too."""
     config = prepared.config
-    owner = owner_of("storage", prepared.node, prepared.genesis)
+    owner = owner_of("storage", prepared.node, prepared.choice.deployment)
     async with machine(config.data, config.kv, config.process, owner) as here:
         certificate = here.certificate()
         endpoint = endpoint_of(config.server, certificate, here.next_certificate())
-        backend = await open_backend(
-            here, config.chain, prepared.genesis, here.connections(config.peers)
-        )
+        backend = await open_backend(here, prepared.choice, here.connections(config.peers))
         ports = StoragePorts(
             clock=here.clock,
             entropy=here.entropy,
@@ -126,12 +122,12 @@ async def running(prepared: Prepared) -> AsyncIterator[RunningStorage]:
         limits, planes = config.limits, Planes(config.limits)
         settings = replace(
             made.machine.server_settings(config.server, limits, made.certificate),
-            doorkeeper=made.machine.doorkeeper(prepared.node, prepared.genesis.deployment, limits),
+            doorkeeper=made.machine.doorkeeper(prepared.node, prepared.choice.deployment, limits),
         )
         services = [
             replica_service(made.node.custody, limits, planes),
             probe_service(made.node.custody, made.node.probing),
-            chain_service(LedgerPeer(made.backend.chain.ledger)),
+            *chain_services(made.backend),
             task_service(
                 lambda: shown(made.node.tasks),
                 lambda: made.node.custody.admission.check(caller()),
@@ -173,6 +169,7 @@ def _settings(prepared: Prepared, endpoint: Endpoint) -> StorageSettings:
         admission=admission(space.allowed, host),
         collector=config.tasks.collector,
         off=frozenset(config.tasks.off),
+        seeds=prepared.choice.nodes_reveal_seeds,
         scrub=config.scrub,
         version=__version__,
     )
