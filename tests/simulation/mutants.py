@@ -42,10 +42,10 @@ MUTANTS = (
         "await self._kv.write(batch, sync=False)",
     ),
     Mutant(
-        "what waits for finality is removed at once",
+        "what may be undeleted is removed",
         "xdb/services/collection.py",
-        "return None if sight.due <= head.final else Kept.FINALITY",
-        "return None",
+        "            return view.record.gone(self.index.parameters.retention) - 1\n",
+        "            return view.record.ends() - 1\n",
     ),
     Mutant(
         "what was pushed and is not recorded yet is collected",

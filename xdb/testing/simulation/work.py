@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from xdb.errors import SourceChangedError, XdbError
+from xdb.index.views import FileView
 from xdb.model.ids import FileId, Nonce
 from xdb.node.owner import OwnerNode
 from xdb.services.catalog import FileRefById
@@ -211,7 +212,10 @@ class Workload:
         """A deleted file comes back, when all of it is still there."""
         found = self._chosen("ended", self.account.ended)
         view = None if found is None else self.oversight.known(found[0])
-        if found is None or view is None or self.oversight.bad_slots(view):
+        if found is None or view is None:
+            return
+        self._check_kept(view)
+        if self.oversight.bad_slots(view):
             return
         file, kept = found
         expiry = self.world.chain.time + 2 * int(YEAR)
@@ -226,6 +230,16 @@ class Workload:
                 self.account.doubtful[file] = kept
         finally:
             del self.account.coming[number]
+
+    def _check_kept(self, view: FileView) -> None:
+        """Until retention is over, whoever lost nothing has what it holds of a file."""
+        gone = view.record.gone(self.world.chain.parameters.retention)
+        for slot in self.oversight.bad_slots(view):
+            node = self.world.storage[view.record.holders[slot - 1]]
+            if node.key.node in self.account.harmed or not node.is_up:
+                continue
+            if self.world.chain.time < gone and slot not in view.lost:
+                raise ViolationError(f"{node.name} removed what may be brought back")
 
     async def renew(self) -> None:
         """A later expiry."""
