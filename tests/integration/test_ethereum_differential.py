@@ -107,7 +107,7 @@ class Pair:
         except RefusedCallError as refused:
             wanted = refused.refusal.name
             shown = found.refusal and _code(found.refusal.name)
-            assert shown == wanted, (call, found)  # noqa: PT017  # it is compared, not expected
+            assert shown == wanted, (call, found)  # it is compared, not expected
             self.seen[type(call).__name__, wanted] += 1
             return
         assert found.refusal is None, (call, found.refusal)
