@@ -38,7 +38,12 @@ PARAMETERS = {
     "maxText": 256,
     "maxLifetime": 10**8,
 }
-HEADER = ["parentHash", "sha3Uncles", "miner", "stateRoot", "transactionsRoot", "receiptsRoot", "logsBloom", "difficulty", "number", "gasLimit", "gasUsed", "timestamp", "extraData", "mixHash", "nonce", "baseFeePerGas", "withdrawalsRoot", "blobGasUsed", "excessBlobGas", "parentBeaconBlockRoot", "requestsHash"]
+HEADER = (
+    *("parentHash", "sha3Uncles", "miner", "stateRoot", "transactionsRoot", "receiptsRoot"),
+    *("logsBloom", "difficulty", "number", "gasLimit", "gasUsed", "timestamp", "extraData"),
+    *("mixHash", "nonce", "baseFeePerGas", "withdrawalsRoot", "blobGasUsed", "excessBlobGas"),
+    *("parentBeaconBlockRoot", "requestsHash"),
+)
 NUMBERS = {
     *("difficulty", "number", "gasLimit", "gasUsed", "timestamp"),
     *("baseFeePerGas", "blobGasUsed", "excessBlobGas"),
@@ -261,7 +266,7 @@ def with_leaf(answers, **changes):
     return (replace(answers[0], leaf=replace(answers[0].leaf, **changes)), *answers[1:])
 
 
-def _wrong_segment(net, answers):
+def _wrong_segment(_net, answers):
     return with_leaf(answers, segment=1 - answers[0].leaf.segment)
 
 
