@@ -36,28 +36,28 @@ MUTANTS = (
         "            pass\n",
     ),
     Mutant(
-        "a replica is acknowledged before its catalog entry is synced",
-        "xdb/store/durable.py",
-        "await self._kv.write(batch, sync=True)",
-        "await self._kv.write(batch, sync=False)",
-    ),
-    Mutant(
         "what may be undeleted is removed",
         "xdb/services/collection.py",
         "            return view.record.gone(self.index.parameters.retention) - 1\n",
         "            return view.record.ends() - 1\n",
     ),
     Mutant(
-        "what was pushed and is not recorded yet is collected",
-        "xdb/services/collection.py",
-        "        if stray or left >= now - parameters.receipt_validity:\n",
-        "        if False:\n",
+        "what a node gave up is not made again",
+        "xdb/core/health/triggers.py",
+        "    if holding.lost:\n",
+        "    if False:\n",
     ),
     Mutant(
-        "the collector takes recorded slots for strays",
-        "xdb/services/collection.py",
-        "if left is not None and left >= now and self._is_holder(view, slot):",
-        "if left is not None and left >= now and not self._is_holder(view, slot):",
+        "the index forgets deletions",
+        "xdb/index/events.py",
+        "            files.deleted(staging, event, at)\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "what was removed is asked for once more",
+        "xdb/index/proofs.py",
+        "        staging.save(key, replace(segment, ended=at.epoch + 1))\n",
+        "        staging.save(key, replace(segment, ended=at.epoch + 3))\n",
     ),
     Mutant(
         "a move does not look at the version",
@@ -151,7 +151,7 @@ def hunted(mutant: Mutant) -> str:
 def main() -> int:
     """Hunts all of them, or those whose names contain a word."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("word", nargs="?", default="")
+    parser.add_argument("word", nargs="?", default="", help="part of their names")
     word = parser.parse_args().word
     missed = 0
     for mutant in MUTANTS:
