@@ -60,12 +60,6 @@ MUTANTS = (
         "        staging.save(key, replace(segment, ended=at.epoch + 3))\n",
     ),
     Mutant(
-        "a move does not look at the version",
-        "xdb/core/rules/files.py",
-        "    if version != entry.record.version:\n",
-        "    if False:\n",
-    ),
-    Mutant(
         "the index forgets renewals",
         "xdb/index/events.py",
         "            files.renewed(staging, event, at)\n",
@@ -84,12 +78,6 @@ MUTANTS = (
         "xdb/services/upload/pipeline.py",
         "if (earlier.plaintext, earlier.last) != (entry.plaintext, entry.last):",
         "if False:",
-    ),
-    Mutant(
-        "the scrubber passes over damage",
-        "xdb/store/replicas.py",
-        "if self.catalog.replica(key) == entry:  # not what came",
-        "if False:  # not what came",
     ),
     Mutant(
         "nobody moves slots",

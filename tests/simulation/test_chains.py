@@ -23,7 +23,7 @@ def short_life(personality, seed, hours=4):
 
     async def main(simulation):
         life = await live(simulation, config)
-        return len(life.files)
+        return len(life.account.files)
 
     return run(seed, main, states=(*STATES, *CHAIN_STATES))
 

@@ -47,13 +47,19 @@ async def ask(
 
 @dataclass
 class Source:
-    """Where a client takes data from, and whether anybody asked for it."""
+    """Where a client takes data from, and whether anybody asked for it.
+
+    `breaks_at` is the byte at which the client goes away.
+    """
 
     data: bytes
+    breaks_at: int | None = None
     taken: bool = False
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """All of it."""
         self.taken = True
         for start in range(0, len(self.data), CHUNK):
+            if self.breaks_at is not None and start + CHUNK > self.breaks_at:
+                raise UnavailableError("the client went away")
             yield self.data[start : start + CHUNK]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from xdb.index.index import Index
-from xdb.index.views import AuditView, Page
+from xdb.index.views import AuditView, FileView, Page
 from xdb.model.health import Verdict
 from xdb.model.ids import NodeId
 from xdb.model.registry import Parameters
@@ -109,6 +109,17 @@ def pages(listed: Callable[[bytes], Page[T]]) -> Iterator[T]:
         after = page.next
         if not after:
             return
+
+
+def check_kept(oversight: Oversight, view: FileView) -> None:
+    """Until retention is over, whoever lost nothing has what it holds of a file that ended."""
+    world, account = oversight.world, oversight.account
+    gone = view.record.gone(world.chain.parameters.retention)
+    for slot in oversight.bad_slots(view):
+        node = world.storage[view.record.holders[slot - 1]]
+        excused = node.key.node in account.harmed or not node.is_up or slot in view.lost
+        if not excused and world.chain.time < gone:
+            raise ViolationError(f"{node.name} removed what may be brought back")
 
 
 def epoch_of(parameters: Parameters, epoch: int) -> tuple[float, float]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from xdb.errors import SourceChangedError, XdbError
-from xdb.index.views import FileView
 from xdb.model.ids import FileId, Nonce
 from xdb.node.owner import OwnerNode
 from xdb.services.catalog import FileRefById
@@ -14,6 +13,7 @@ from xdb.services.upload.request import UploadRequest
 from xdb.testing.simulation.account import Account, Kept
 from xdb.testing.simulation.clients import Source, ask
 from xdb.testing.simulation.draws import below, fraction
+from xdb.testing.simulation.invariants import check_kept
 from xdb.testing.simulation.oversight import Oversight, ViolationError
 from xdb.testing.simulation.paces import HOUR
 from xdb.testing.simulation.run import Simulation
@@ -29,6 +29,7 @@ WORK_STATES = (
     "an upload failed",
     "an upload was resumed",
     "a changed source was refused",
+    "a client went away in the middle",
     "a file was read",
     "a part was read",
     "a file was read while a node was down",
@@ -89,7 +90,8 @@ class Workload:
             slice_size=SLICE,
             rewindable=True,
         )
-        if await self._upload(request, kept):
+        goes_away = None if below(draw, 6) else below(draw, len(data) + 1)
+        if await self._upload(request, kept, goes_away=goes_away):
             return
         self.reached("an upload failed")
         await self.world.clock.sleep(fraction(draw) * HOUR)
@@ -98,9 +100,15 @@ class Workload:
         if await self._upload(request, again, before=kept):
             self.reached("an upload was resumed")
 
-    async def _upload(self, request: UploadRequest, kept: Kept, before: Kept | None = None) -> bool:
+    async def _upload(
+        self,
+        request: UploadRequest,
+        kept: Kept,
+        before: Kept | None = None,
+        goes_away: int | None = None,
+    ) -> bool:
         """Whether it was acknowledged; what an attempt `before` finished is not read again."""
-        source = Source(kept.data)
+        source = Source(kept.data, goes_away)
         number = self.account.begin(self.simulation.loop.time())
         try:
             view = await self.ask(
@@ -108,6 +116,8 @@ class Workload:
             )
         except XdbError as error:
             self.simulation.record("owner", f"upload failed: {type(error).__name__}")
+            if goes_away is not None:
+                self.reached("a client went away in the middle")
             if isinstance(error, SourceChangedError):
                 self.reached("a changed source was refused")
             self.account.unsure += 1
@@ -214,7 +224,7 @@ class Workload:
         view = None if found is None else self.oversight.known(found[0])
         if found is None or view is None:
             return
-        self._check_kept(view)
+        check_kept(self.oversight, view)
         if self.oversight.bad_slots(view):
             return
         file, kept = found
@@ -230,16 +240,6 @@ class Workload:
                 self.account.doubtful[file] = kept
         finally:
             del self.account.coming[number]
-
-    def _check_kept(self, view: FileView) -> None:
-        """Until retention is over, whoever lost nothing has what it holds of a file."""
-        gone = view.record.gone(self.world.chain.parameters.retention)
-        for slot in self.oversight.bad_slots(view):
-            node = self.world.storage[view.record.holders[slot - 1]]
-            if node.key.node in self.account.harmed or not node.is_up:
-                continue
-            if self.world.chain.time < gone and slot not in view.lost:
-                raise ViolationError(f"{node.name} removed what may be brought back")
 
     async def renew(self) -> None:
         """A later expiry."""
