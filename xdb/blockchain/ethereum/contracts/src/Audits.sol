@@ -164,6 +164,7 @@ abstract contract Audits is Records, IAudits {
         returns (bytes32 node)
     {
         uint256 inReplica = segment.replicaLeaves;
+        // slither-disable-next-line divide-before-multiply
         uint256 replica = offset / inReplica;
         uint256 replicas = (segment.leaves + inReplica - 1) / inReplica;
         uint256 leaf = offset % inReplica;

@@ -25,8 +25,9 @@ abstract contract Holdings is Store {
         internal
         returns (uint256 segment)
     {
-        uint256 node = _knownNode(holder.node);
-        require(_state(node) == ONLINE, NodeState(holder.node, _state(node)));
+        address id = holder.node;
+        uint256 node = _knownNode(id);
+        require(_state(node) == ONLINE, NodeState(id, _state(node)));
         _checkShape(holder);
         _checkReceipt(node, spoken, holder);
         return _append(spoken.file, spoken.slot, holder);
@@ -109,17 +110,18 @@ abstract contract Holdings is Store {
         private
         returns (uint256 segment)
     {
-        uint256 head = _heads[holder.node];
+        address id = holder.node;
+        uint256 head = _heads[id];
         uint256 start = uint48(head);
         uint256 index = uint32(head >> 168);
         uint256 total;
         // 2^48 + 2^63 is no overflow.
         unchecked { total = start + holder.leaves; }
         require(total <= MOST_LEAVES, TooLarge(total, MOST_LEAVES));
-        _heads[holder.node] = _grown(head, total, index + 1);
+        _heads[id] = _grown(head, total, index + 1);
         bytes32 digest =
             _digest(file, slot, start, holder.leaves, holder.replicaLeaves, holder.root);
-        _segments[holder.node][index] = uint256(digest) & ~uint256(type(uint32).max);
+        _segments[id][index] = uint256(digest) & ~uint256(type(uint32).max);
         return (index << 48) | start;
     }
 

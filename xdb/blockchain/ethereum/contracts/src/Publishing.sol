@@ -115,8 +115,9 @@ abstract contract Publishing is Namespaces, Slots {
             spoken.slot = i + 1;
             segments[i] = _accept(spoken, holders[i]);
         }
-        _files[file].word = _fileWord(msg.sender, fresh.expiry, 0);
-        _files[file].commitment = _commitment(fresh, root, segments);
+        FileEntry storage entry = _files[file];
+        entry.word = _fileWord(msg.sender, fresh.expiry, 0);
+        entry.commitment = _commitment(fresh, root, segments);
     }
 
     /// @dev keccak256(abi.encode(record)), written by hand: a Holder begins with the fields of a

@@ -59,6 +59,7 @@ contract Registry is IRegistry, Publishing {
 
     /// @dev The call as it is, by the other half's code.
     function _other() private {
+        // slither-disable-next-line controlled-delegatecall
         (bool ok, bytes memory answer) = HALF.delegatecall(msg.data);
         if (!ok) {
             assembly ("memory-safe") { revert(add(answer, 32), mload(answer)) }
