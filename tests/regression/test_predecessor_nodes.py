@@ -36,6 +36,10 @@ class Records:
     def head(self):
         return self.world.chain.head
 
+    @property
+    def parameters(self):
+        return self.world.parameters
+
     def node(self, node):
         return NodeView(State(self.world.chain.state).node(node), 0, 0, 0)
 
