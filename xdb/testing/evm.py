@@ -17,6 +17,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import rlp  # type: ignore[import-untyped]  # it ships no types
 from Crypto.Hash import keccak
 from eth_abi.abi import decode, encode
 
@@ -32,6 +33,16 @@ ARTIFACT = CONTRACTS.parent / "artifacts" / "Registry.json"
 _RICH = "0x" + "ff" * 12
 _GAS = 16_000_000  # below the most that one transaction may take (EIP-7825)
 _START = 1_800_000_000
+_HEADER = (
+    *("parentHash", "sha3Uncles", "miner", "stateRoot", "transactionsRoot", "receiptsRoot"),
+    *("logsBloom", "difficulty", "number", "gasLimit", "gasUsed", "timestamp", "extraData"),
+    *("mixHash", "nonce", "baseFeePerGas", "withdrawalsRoot", "blobGasUsed", "excessBlobGas"),
+    *("parentBeaconBlockRoot", "requestsHash"),
+)
+_NUMBERS = {
+    *("difficulty", "number", "gasLimit", "gasUsed", "timestamp"),
+    *("baseFeePerGas", "blobGasUsed", "excessBlobGas"),
+}
 _LISTENING = "Listening on 127.0.0.1:"
 
 
@@ -98,6 +109,14 @@ class Evm:
     def set_time(self, start: int) -> None:
         """The time of the next block; those after it follow at the usual pace."""
         self.rpc("evm_setNextBlockTimestamp", start)
+
+    def header(self, number: int) -> bytes:
+        """A block's header in RLP."""
+        block = self.rpc("eth_getBlockByNumber", hex(number), False)  # noqa: FBT003
+        raw: bytes = rlp.encode([_header_field(name, block[name]) for name in _HEADER])
+        if digest_256(raw).hex() != block["hash"][2:]:
+            raise RuntimeError(f"block {number} has other header fields than {_HEADER}")
+        return raw
 
     def send(self, sender: bytes, data: bytes, to: bytes | None = None) -> Outcome:
         """Mines a transaction; names in its outcome are the contract's to give."""
@@ -230,6 +249,13 @@ def running() -> Iterator[Evm]:
         finally:
             process.kill()
             reader.join()
+
+
+def _header_field(name: str, value: str) -> bytes:
+    if name not in _NUMBERS:
+        return bytes.fromhex(value[2:])
+    number = int(value, 16)
+    return number.to_bytes(-(-number.bit_length() // 8), "big")
 
 
 def _selector(entry: Mapping[str, Any]) -> bytes:

@@ -22,7 +22,9 @@ library Headers {
         for (uint256 field = 0; field < MIX_HASH; ++field) {
             uint256 content = _content(header, place);
             place = _end(header, place);
-            if (field == TIMESTAMP) time = uint256(bytes32(header[content:])) >> (8 * (32 - place + content));
+            if (field == TIMESTAMP) {
+                time = uint256(bytes32(header[content:])) >> (8 * (32 + content - place));
+            }
         }
         random = bytes32(header[place + 1:]);
     }
