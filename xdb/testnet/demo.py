@@ -205,9 +205,11 @@ class Demo:
 
         (chain,) = (each for each in network.status(self._net) if each.role == "anvil")
         found = gas.spent(f"http://{chain.address}", Address(bytes.fromhex(chain.id)))
-        parts = ", ".join(f"{each.calls} {each.name} of {each.mean:,}" for each in found)
         total = sum(each.gas for each in found)
-        self._say(f"gas used, from the receipts: {total:,} by {parts} on average")
+        self._say(f"gas used, from the receipts: {total:,}; on average")
+        for each in found:
+            failed = f", {each.failed} of them without effect" if each.failed else ""
+            self._say(f"  {each.mean:,} by {each.calls} {each.name}{failed}")
 
     def _holders(self, name: str) -> set[str]:
         return {slot["address"] for slot in self._json("info", f"{NAMESPACE}/{name}")["slots"]}
