@@ -12,7 +12,7 @@ from xdb.blockchain.ethereum.market import AccountView
 from xdb.blockchain.ethereum.receipts import Receipt
 from xdb.blockchain.ethereum.transactions import Draft, sign_transaction
 from xdb.errors import TimeoutExpiredError, UnavailableError
-from xdb.model.ids import Address
+from xdb.model.ids import Address, Digest
 from xdb.ports.clock import Clock
 from xdb.ports.keys import Signer
 
@@ -80,17 +80,28 @@ async def transfer(  # noqa: PLR0913, PLR0917  # from whom, to whom, how much
     draft = Draft(chain, nonce, price.tip, price.fee, TRANSFER_GAS, to, b"", wei)
     sent = sign_transaction(draft, payer)
     taken, words = await view.broadcast(sent.raw)
-    if taken is not Taken.YES:
+    # An answer that was lost says nothing: then the transfer may be in a block all the same.
+    if taken not in {Taken.YES, Taken.UNKNOWN}:
         raise UnavailableError(f"no endpoint took the transfer ({words}): nothing was sent")
+    receipt = await _included(view, sent.hash, clock, "" if taken is Taken.YES else words)
+    if not receipt.succeeded:
+        raise UnavailableError(
+            f"the transfer 0x{sent.hash.hex()} failed: 0x{to.hex()} takes no ether with "
+            f"{TRANSFER_GAS} gas; it is no key's address"
+        )
+    return receipt
+
+
+async def _included(view: AccountView, transfer: Digest, clock: Clock, words: str) -> Receipt:
     end = clock.monotonic() + PATIENCE
     while clock.monotonic() < end:
-        receipt = await view.receipt([sent.hash])
+        receipt = await view.receipt([transfer])
         if receipt is not None:
             return receipt
         await clock.sleep(LOOK)
     raise TimeoutExpiredError(
-        f"the transfer 0x{sent.hash.hex()} is in no block after {PATIENCE:g} s: look again before "
-        "you repeat it"
+        f"the transfer 0x{transfer.hex()} is in no block after {PATIENCE:g} s"
+        f"{f' ({words})' if words else ''}: look again before you repeat it"
     )
 
 
