@@ -6,6 +6,7 @@ PYTHON  ?= python3
 SEEDS   ?= 10
 PROFILE ?= brief
 JOBS    ?= 1
+CHAIN   ?= embedded
 VENV    ?= .venv
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.ready
@@ -19,8 +20,8 @@ $(STAMP): pyproject.toml deploy/requirements.lock deploy/setup.sh
 
 setup: $(STAMP) ## virtual environment with everything in it
 
-demo: $(STAMP) ## a network of real processes does the main job
-	@$(BIN)/python -m xdb.testnet.demo
+demo: $(STAMP) ## a network of real processes does the main job: CHAIN=embedded or ethereum
+	@$(BIN)/python -m xdb.testnet.demo --chain $(CHAIN)
 
 test: $(STAMP) ## the tests
 	@$(BIN)/python tests/tools.py

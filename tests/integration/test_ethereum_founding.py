@@ -85,4 +85,5 @@ async def test_without_ether_it_says_so(tmp_path):
     async with asyncio.timeout(60), running_anvil() as evm:
         code, _, errors = await _deploy(tmp_path, evm.url)
         assert code == 1
-        assert "funds" in errors.lower()
+        assert "has 0 ether" in errors
+        assert "send ether to this address" in errors

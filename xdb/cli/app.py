@@ -33,7 +33,7 @@ VERBS = {
     "migrations": Verb("xdb.cli.care:migrations", "Repair: list, plan, run."),
     "audits": Verb("xdb.cli.care:audits", "Proofs and probes: list, show, run."),
     "keys": Verb("xdb.cli.key:keys", "Keystores: new, recover, show, change-password."),
-    "chain": Verb("xdb.cli.chain:chain", "The chain: status."),
+    "chain": Verb("xdb.cli.chain:chain", "The chain: status, params, deploy, fund."),
     "testnet": Verb("xdb.cli.testnet:testnet", "A network on this machine: up, kill, down."),
     "completion": Verb("xdb.cli.completion:completion", "Print a shell's completion script."),
     "version": Verb("xdb.cli.version:version", "Print versions."),

@@ -104,3 +104,8 @@ def common(command: F) -> F:
 def connected(command: F) -> F:
     """The options of every verb that asks the owner node."""
     return _JSON(_QUIET(_CONTEXT(_PASSWORD(_DEBUG(command)))))
+
+
+def placed(command: F) -> F:
+    """The options of every verb that goes by the context, and does not ask the owner node."""
+    return _JSON(_QUIET(_CONTEXT(_DEBUG(command))))

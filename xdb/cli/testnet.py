@@ -59,6 +59,13 @@ def testnet() -> None:
 
 @click.command(short_help="Start the network; make it first when there is none.")
 @_DIRECTORY
+@click.option(
+    "--chain",
+    type=click.Choice(["embedded", "ethereum"]),
+    default="embedded",
+    show_default=True,
+    help="Ethereum is an anvil of the network's own.",
+)
 @click.option("--nodes", type=click.IntRange(1, 64), default=4, show_default=True)
 @click.option("--capacity", default="10 GiB", show_default=True, help="Of each storage node.")
 @click.option("--slice-size", default="4 MiB", show_default=True, help="Of the owner's uploads.")
@@ -68,7 +75,7 @@ def testnet() -> None:
     default=60,
     show_default=True,
     metavar="SECONDS",
-    help="Length of an epoch: each has its seed and its audits.",
+    help="Length of an epoch: each has its seed and its audits. On Ethereum in blocks of 1 s.",
 )
 @click.option("--relay", is_flag=True, help="Between the processes, so that nodes can be cut off.")
 @common

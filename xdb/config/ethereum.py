@@ -35,7 +35,7 @@ class EthereumAccess:
         if not self.endpoints and self.endpoints_file is None:
             raise ConfigError("ethereum.endpoints is empty: name at least two endpoints")
         for url in self.endpoints:
-            _check_url(url)
+            check_url(url)
 
     @property
     def address(self) -> Address:
@@ -66,11 +66,12 @@ class EthereumAccess:
                 f"{self.endpoints_file}: cannot be read: {error}; it has one endpoint on each line"
             ) from error
         for url in lines:
-            _check_url(url)
+            check_url(url)
         return tuple(lines)
 
 
-def _check_url(url: str) -> None:
+def check_url(url: str) -> None:
+    """ConfigError unless it is the address of an endpoint."""
     scheme, mark, rest = url.partition("://")
     if scheme not in {"http", "https"} or not mark or not rest:
         # without the address: it may hold a key

@@ -8,6 +8,7 @@ from xdb.blockchain.ethereum.deployment import SLOT, Pins
 from xdb.blockchain.ethereum.endpoint import Endpoint
 from xdb.blockchain.ethereum.founding import Founding, found
 from xdb.blockchain.ethereum.http import HttpRpc
+from xdb.config.ethereum import check_url
 from xdb.config.sections import KeyConfig
 from xdb.config.table import nearest
 from xdb.config.units import parse_duration
@@ -26,11 +27,15 @@ _FIXED = {"start", "heartbeat", "envelope_lifetime"}  # others than the contract
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Where to deploy, who pays, and parameters other than the defaults as `name=value`."""
+    """Where to deploy, who pays, and parameters other than the defaults as `name=value`.
+
+    With `chain` the endpoint must be on the chain of that number.
+    """
 
     endpoint: str
     key: KeyConfig
     settings: Iterable[str] = ()
+    chain: int | None = None
 
 
 def deploy(order: Order) -> Pins:
@@ -72,9 +77,16 @@ def founding_of(settings: Iterable[str]) -> Founding:
 
 
 async def _deploy(order: Order) -> Pins:
+    check_url(order.endpoint)
+    founding, key = founding_of(order.settings), open_key(order.key)
     rpc = HttpRpc(order.endpoint, ANSWER)
     try:
         endpoint = Endpoint(rpc, SystemClock(), ANSWER)
-        return await found(endpoint, open_key(order.key), founding_of(order.settings))
+        if order.chain is not None and (chain := await endpoint.chain()) != order.chain:
+            raise ConfigError(
+                f"{endpoint.name} is on chain {chain}, not {order.chain}: nothing was deployed; "
+                "name an endpoint of the chain that you mean"
+            )
+        return await found(endpoint, key, founding)
     finally:
         await rpc.close()

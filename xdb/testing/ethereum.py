@@ -29,6 +29,7 @@ class FakeTransaction:
     gas: int
     to: bytes
     data: bytes
+    value: int = 0
 
 
 @dataclass
@@ -86,6 +87,7 @@ class FakeEthereum:
     pool: dict[int, FakeTransaction] = field(default_factory=dict)
     blocks: list[FakeBlock] = field(default_factory=list)
     salt: int = 0
+    fails: bool = False  # what is in a block has no effect
 
     def __post_init__(self) -> None:
         """A chain has a first block."""
@@ -157,6 +159,7 @@ class FakeEthereum:
             gas=numbers[3],
             to=fields[5],
             data=fields[7],
+            value=int.from_bytes(fields[6], "big"),
         )
 
     def block(self, where: str, head: int) -> FakeBlock | None:
@@ -244,7 +247,7 @@ class FakeRpc:
                         "transactionHash": data(wanted),
                         "blockHash": data(block.hash),
                         "blockNumber": quantity(block.number),
-                        "status": "0x1",
+                        "status": quantity(not self.chain.fails),
                         "gasUsed": quantity(50_000),
                         "effectiveGasPrice": quantity(min(one.fee, block.base_fee + one.tip)),
                     }

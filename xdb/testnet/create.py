@@ -1,9 +1,12 @@
 """Makes a testnet: keys, genesis, certificates, configurations."""
 
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from xdb.blockchain.embedded.genesis import Genesis, save_genesis
 from xdb.client.context import Context, write_context
@@ -20,8 +23,10 @@ from xdb.ports.entropy import Entropy
 from xdb.runtime.clock import SystemClock
 from xdb.runtime.entropy import SystemEntropy
 from xdb.store.keystore import LocalKey, write_keystore
+from xdb.testnet import lifecycle
+from xdb.testnet.anvil import find_anvil
 from xdb.testnet.files import Table, write_secret, write_toml
-from xdb.testnet.layout import RELAY, Layout, Member, write_plan
+from xdb.testnet.layout import ANVIL, RELAY, Layout, Member, write_plan
 from xdb.testnet.ports import free_ports
 from xdb.testnet.relay import WAYS
 
@@ -29,19 +34,23 @@ SCRYPT_N = 1 << 12
 """Work factor of a testnet's keystores: they guard nothing, and shall open fast."""
 PASSWORD_BYTES = 16
 CHAIN, OWNER, CLIENT = "chain", "owner", "client"
+BANK = "bank"
+"""The key in anvil's directory that deployed the registry, and has ether to give."""
+ChainKind = Literal["embedded", "ethereum"]
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """What a testnet is made of."""
 
+    chain: ChainKind = "embedded"
     nodes: int = 4
     capacity: str = "10 GiB"
     slice_size: str = "4 MiB"
     kv: str = "auto"
     relay: bool = False  # with one, storage nodes can be cut off
-    heartbeat: int = 10  # seconds; real deployments have minutes
-    epoch: int = 60  # seconds; real deployments have an hour
+    heartbeat: int = 10  # seconds; real deployments have minutes, Ethereum has none
+    epoch: int = 60  # seconds, on Ethereum blocks of one; real deployments have an hour
     unreachable: int = 60  # seconds; likewise
     pace: int = 10  # seconds between cycles of what watches and repairs
     scrub: str = "5 min"  # in which every stored byte is re-hashed
@@ -54,7 +63,7 @@ def create(
     clock: Clock | None = None,
     entropy: Entropy | None = None,
 ) -> None:
-    """Makes a network in `directory`, which must be missing or empty. Nothing is started."""
+    """Makes a network in `directory`, which must be missing or empty. Nothing is left running."""
     layout = Layout(directory.absolute())
     _check_place(layout)
     layout.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -85,20 +94,57 @@ class _Maker:
         ways = len(WAYS) * options.nodes if options.relay else 0
         self._ports = free_ports(options.nodes + 2 + ways, entropy)
         self._ways: dict[str, Mapping[str, str]] = {}  # through the relay, by node
+        self._callers: list[Address] = []  # whose keys sign calls
+        self._access: Callable[[str], Table]  # what a configuration says of the chain at an address
 
     def make(self) -> None:
         """Everything, the plan last: without it there is no network."""
+        with ExitStack() as running:
+            is_embedded = self._options.chain == "embedded"
+            chain = self._embedded() if is_embedded else self._ethereum(running)
+            numbers = range(1, self._options.nodes + 1)
+            nodes = [self._storage(f"node-{number}", chain.address) for number in numbers]
+            members = (chain, *nodes, self._owner(chain.address))
+            if not is_embedded:
+                self._fund(chain)
+        write_plan(self._layout, (self._relay(), *members) if self._options.relay else members)
+
+    def _embedded(self) -> Member:
+        """A chain server, and what others have to know of it."""
         chain = self._member(CHAIN, "chain")
         sequencer = self._key(chain.name, "sequencer").address
         self._save_genesis(sequencer, self._key(chain.name, "beacon"))
         server = self._endpoint(chain)
         self._write_chain(chain)
-        nodes = [
-            self._storage(f"node-{number}", server) for number in range(1, self._options.nodes + 1)
-        ]
-        owner = self._owner(server)
-        members = (replace(chain, id=sequencer.hex()), *nodes, owner)
-        write_plan(self._layout, (self._relay(), *members) if self._options.relay else members)
+        self._access = lambda address: {"chain": _chain_table(replace(server, address=address))}
+        return replace(chain, id=sequencer.hex())
+
+    def _ethereum(self, running: ExitStack) -> Member:
+        """An anvil with a registry, which runs until what it is needed for is done."""
+        from xdb.testnet import evm  # noqa: PLC0415  # heavy, and only for this chain
+
+        terms = evm.founding(
+            self._options.epoch, self._options.unreachable, self._options.parameters
+        )
+        program = find_anvil(os.environ)
+        chain = Member(ANVIL, "anvil", "", self._port())
+        payer = self._key(chain.name, BANK)
+        top: Table = {"program": str(program), "block_time": evm.BLOCK_TIME}
+        comment = "the Ethereum chain of a testnet: which anvil, and seconds between its blocks"
+        write_toml(
+            self._layout.config(chain), {**top, "server": {"listen": chain.address}}, comment
+        )
+        running.callback(lifecycle.end, self._layout, chain)
+        lifecycle.start_all(self._layout, [chain])
+        pins = evm.deploy(_url(chain.address), payer, terms)
+        self._deployment = pins.deployment
+        self._access = lambda address: evm.tables(_url(address), pins)
+        return replace(chain, id=pins.contract.hex())
+
+    def _fund(self, chain: Member) -> None:
+        from xdb.testnet import evm  # noqa: PLC0415  # likewise
+
+        evm.fund(_url(chain.address), self._callers)
 
     def _member(self, name: str, role: str) -> Member:
         self._layout.data(name).mkdir(mode=0o700, parents=True)
@@ -125,20 +171,21 @@ class _Maker:
         keys = {name: _key_table(name) for name in ("sequencer", "beacon")}
         self._write(member, {"genesis": "../genesis.toml"}, keys)
 
-    def _storage(self, name: str, server: Endpoint) -> Member:
+    def _storage(self, name: str, server: str) -> Member:
         member = self._member(name, "storage")
         listen = {"listen": member.address}
         if self._options.relay:
             member, server = self._through_relay(member, server)
             listen["advertise"] = member.address
-        self._key(name, "signer")
+        signer = self._key(name, "signer").address
         identity = self._key(name, "id").address
+        self._callers += (signer, identity)
         self._write(
             member,
             {},
             {
                 "server": listen,
-                "chain": _chain_table(server),
+                **self._access(server),
                 "signer": _key_table("signer"),
                 "identity": _key_table("id"),
                 "node": {"operator": name, "zone": "here"},
@@ -149,16 +196,16 @@ class _Maker:
         )
         return replace(member, id=identity.hex())
 
-    def _through_relay(self, node: Member, server: Endpoint) -> tuple[Member, Endpoint]:
-        """The node as others reach it, and the chain server as the node does."""
+    def _through_relay(self, node: Member, server: str) -> tuple[Member, str]:
+        """The node as others reach it, and the chain as the node does."""
         outside, chain = self._port(), self._port()
         self._ways[node.name] = {
             "advertised": outside,
             "node": node.address,
             "chain": chain,
-            "server": server.address,
+            "server": server,
         }
-        return replace(node, address=outside), replace(server, address=chain)
+        return replace(node, address=outside), chain
 
     def _relay(self) -> Member:
         member = Member(RELAY, "relay", "", "")
@@ -167,15 +214,16 @@ class _Maker:
         write_toml(self._layout.config(member), self._ways, comment)
         return member
 
-    def _owner(self, server: Endpoint) -> Member:
+    def _owner(self, server: str) -> Member:
         member = self._member(OWNER, "owner")
         identity = self._key(OWNER, "owner").address
+        self._callers.append(identity)
         client = self._key(CLIENT, "key").address
         self._write(
             member,
             {"slice_size": self._options.slice_size},
             {
-                "chain": _chain_table(server),
+                **self._access(server),
                 "identity": _key_table("owner"),
                 "clients": {"allow": [client.hex()]},
                 "migration": {"grace": f"{2 * self._options.pace}s", "restore_for": "2 min"},
@@ -212,6 +260,10 @@ class _Maker:
     def _endpoint(self, member: Member) -> Endpoint:
         certificate = open_certificate(self._layout.data(member.name) / CERTIFICATE)
         return Endpoint(member.address, certificate.fingerprint)
+
+
+def _url(address: str) -> str:
+    return f"http://{address}"
 
 
 def _key_table(name: str) -> Mapping[str, str]:

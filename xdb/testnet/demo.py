@@ -1,19 +1,21 @@
 """The main job, shown with real processes: `make demo`.
 
-A chain, six storage nodes and an owner; a directory tree and a large file go up, and every
-node proves that it holds its part. Then one node loses its disk, one gets a bit flipped,
-one is killed. The network finds all three by itself, restores and moves what was lost, and
-in the end everything is proved again and comes back unchanged.
+A chain of either kind, six storage nodes and an owner; a directory tree and a large file go
+up, and every node proves that it holds its part. Then one node loses its disk, one gets a
+bit flipped, one is killed. The network finds all three by itself, restores and moves what
+was lost, and in the end everything is proved again and comes back unchanged.
 """
 
+import argparse
 import json
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import file_digest
 from pathlib import Path
@@ -22,7 +24,7 @@ from time import sleep
 from typing import Any, NoReturn
 
 from xdb.errors import XdbError
-from xdb.model.ids import FileId
+from xdb.model.ids import Address, FileId
 from xdb.ports.clock import Clock
 from xdb.ports.entropy import Entropy
 from xdb.runtime.clock import SystemClock
@@ -60,7 +62,8 @@ class DemoError(Exception):
 class Demo:
     """One run, in a directory of its own."""
 
-    def __init__(self, directory: Path, clock: Clock, entropy: Entropy) -> None:
+    def __init__(self, directory: Path, options: Options, clock: Clock, entropy: Entropy) -> None:
+        self._options = options
         self._net = directory / "net"
         self._files = directory / "files"
         self._back = directory / "back"
@@ -77,14 +80,17 @@ class Demo:
         self._prove()
         self._break_and_mend()
         self._download()
+        self._show_costs()
         self._say(
             f"done: a disk lost, a bit flipped, a node dead; {COPIES} proved copies of "
             "everything again, every byte came back, nothing was restarted"
         )
 
     def _start(self) -> None:
-        create(self._net, OPTIONS)
+        create(self._net, self._options)
         seconds = self._timed(lambda: network.start(self._net))
+        if self._options.chain == "ethereum":
+            self._say("made an Ethereum chain (anvil), deployed the registry")
         names = ", ".join(process.name for process in network.status(self._net))
         self._say(f"network up in {seconds:.1f} s: {names}")
         self._xdb("ns", "create", NAMESPACE, "--copies", str(COPIES))
@@ -191,6 +197,20 @@ class Demo:
             _compare(self._files / "tree" / name, copy)
         self._say(f"downloaded the {len(TREE)} files of the directory, same SHA-256")
 
+    def _show_costs(self) -> None:
+        """Calls to a registry on Ethereum cost gas; those to an embedded chain nothing."""
+        if self._options.chain != "ethereum":
+            return
+        from xdb.testnet import gas  # noqa: PLC0415  # heavy, and only for this chain
+
+        (chain,) = (each for each in network.status(self._net) if each.role == "anvil")
+        found = gas.spent(f"http://{chain.address}", Address(bytes.fromhex(chain.id)))
+        total = sum(each.gas for each in found)
+        self._say(f"gas used, from the receipts: {total:,}; on average")
+        for each in found:
+            failed = f", {each.failed} of them without effect" if each.failed else ""
+            self._say(f"  {each.mean:,} by {each.calls} {each.name}{failed}")
+
     def _holders(self, name: str) -> set[str]:
         return {slot["address"] for slot in self._json("info", f"{NAMESPACE}/{name}")["slots"]}
 
@@ -239,8 +259,11 @@ def _hold_on() -> None:
         signal(number, SIG_IGN)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the demo; leaves no process and no file, however it ends."""
+    parser = argparse.ArgumentParser(prog="python -m xdb.testnet.demo")
+    parser.add_argument("--chain", choices=("embedded", "ethereum"), default="embedded")
+    options = replace(OPTIONS, chain=parser.parse_args(arguments).chain)
     for number in (SIGINT, SIGTERM):
         signal(number, _end)
     with ExitStack() as stack:
@@ -249,7 +272,7 @@ def main() -> int:
         stack.callback(network.destroy, directory / "net")
         stack.callback(_hold_on)
         try:
-            Demo(directory, SystemClock(), SystemEntropy()).run()
+            Demo(directory, options, SystemClock(), SystemEntropy()).run()
         except (DemoError, XdbError) as error:
             print(f"demo failed: {error}", file=sys.stderr)  # noqa: T201  # likewise
             return 1

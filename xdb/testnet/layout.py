@@ -10,9 +10,9 @@ from xdb.errors import ConfigError, CorruptFileError
 from xdb.testnet.process import ProcessId
 
 FORMAT = 1
-RELAY = "relay"
-MemberRole = Role | Literal["relay"]
-"""What a process does: a node's role, or passing on what nodes say to each other."""
+RELAY, ANVIL = "relay", "anvil"
+MemberRole = Role | Literal["relay", "anvil"]
+"""What a process does: a node's role, passing on what nodes say, or being an Ethereum chain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Member:
 
     name: str
     role: MemberRole
-    id: str  # hexadecimal; empty for a relay
+    id: str  # hexadecimal; an anvil has the registry's; empty for a relay
     address: str  # host:port where others reach it; empty for a relay, which has many
 
 

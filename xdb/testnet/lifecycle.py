@@ -12,6 +12,8 @@ from xdb.testnet.process import READY_FD, Starting
 READY_WITHIN = 60.0
 STOP_WITHIN = 15.0
 LOG_LINES = 5
+_OWN = {"relay": ["xdb.testnet.relay"], "anvil": ["xdb.testnet.anvil"]}
+"""Programs of members that are no nodes."""
 
 
 def is_running(layout: Layout, member: Member) -> bool:
@@ -58,7 +60,7 @@ def _start(layout: Layout, member: Member) -> Starting:
     left = read_process(layout, member.name)
     if left is not None:
         process.kill(left)  # what a killed process left behind
-    program = ["xdb.testnet.relay"] if member.role == "relay" else ["xdb.node", member.role]
+    program = _OWN.get(member.role) or ["xdb.node", member.role]
     command = [sys.executable, "-m", *program]
     command += ["--config", str(layout.config(member)), "--ready-fd", str(READY_FD)]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("XDB_")}

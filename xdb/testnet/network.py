@@ -26,7 +26,7 @@ from xdb.testnet.layout import (
 from xdb.testnet.partition import read_cut, set_cut
 from xdb.testnet.process import ProcessId
 
-_STAGES = ({"relay"}, {"chain"}, {"storage", "owner"})
+_STAGES = ({"relay"}, {"chain", "anvil"}, {"storage", "owner"})
 
 
 @dataclass(frozen=True, slots=True)

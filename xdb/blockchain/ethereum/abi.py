@@ -32,9 +32,14 @@ class Method:
         """What its selector is made of."""
         return f"{self.name}({','.join(self.types)})"
 
+    @property
+    def selector(self) -> bytes:
+        """The first four bytes of its calls."""
+        return keccak256(self.signature.encode())[:4]
+
     def call(self, *arguments: object) -> bytes:
         """The bytes of a call."""
-        return keccak256(self.signature.encode())[:4] + encode(self.types, arguments)
+        return self.selector + encode(self.types, arguments)
 
 
 @dataclass(frozen=True, slots=True)

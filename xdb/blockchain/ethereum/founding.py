@@ -10,13 +10,15 @@ from xdb.blockchain.ethereum.abi import PARAMETERS
 from xdb.blockchain.ethereum.config import FeeConfig
 from xdb.blockchain.ethereum.deployment import SLOT, Pins
 from xdb.blockchain.ethereum.endpoint import Endpoint
-from xdb.blockchain.ethereum.fees import Market, offer
+from xdb.blockchain.ethereum.fees import Market, ether, offer
 from xdb.blockchain.ethereum.market import usual_tip
 from xdb.blockchain.ethereum.quantities import data, number_of, octets_of, quantity
 from xdb.blockchain.ethereum.receipts import Receipt, read_receipt
+from xdb.blockchain.ethereum.refusals import reason_of, refusal_of
+from xdb.blockchain.ethereum.rpc import RpcError
 from xdb.blockchain.ethereum.transactions import Draft, Signed, keccak256, rlp, sign_transaction
 from xdb.blockchain.ethereum.transactions import number as rlp_number
-from xdb.errors import TimeoutExpiredError, UnavailableError
+from xdb.errors import ConfigError, TimeoutExpiredError, UnavailableError
 from xdb.model.ids import Address, Digest
 from xdb.model.registry import Parameters
 from xdb.ports.keys import Signer
@@ -79,6 +81,7 @@ async def found(
 ) -> Pins:
     """Deploys a registry, paid by `signer`, and says what to pin.
 
+    ConfigError when the contract refuses the parameters, UnavailableError without ether for it,
     TimeoutExpiredError when it is in no block in time: look before you repeat it.
     """
     chain, octets = await endpoint.chain(), initcode(founding)
@@ -89,9 +92,8 @@ async def found(
     if head is None:
         raise UnavailableError(f"{endpoint.name} has no block: let it catch up")
     price = offer(Market(head.base_fee, await usual_tip(endpoint)), fees or FeeConfig())
-    request = {"from": data(signer.address), "data": data(octets)}
-    gas = number_of(await endpoint.call("eth_estimateGas", request), "gas")
-    gas = gas * (100 + _MARGIN) // 100
+    gas = await _gas(endpoint, signer.address, octets)
+    await _check_affordable(endpoint, signer.address, gas * price.fee, chain)
     draft = Draft(chain, nonce, price.tip, price.fee, gas, Address(b""), octets)
     sent = sign_transaction(draft, signer)
     await endpoint.call("eth_sendRawTransaction", data(sent.raw))
@@ -108,6 +110,35 @@ async def found(
 def contract_of(deployer: Address, nonce: int) -> Address:
     """The address of what a transaction deploys."""
     return Address(keccak256(rlp([deployer, rlp_number(nonce)]))[-20:])
+
+
+async def _gas(endpoint: Endpoint, payer: Address, octets: bytes) -> int:
+    # At a price of nothing, so that a payer without ether is told so and not of a failed call.
+    request = {"from": data(payer), "data": data(octets), "gasPrice": quantity(0)}
+    try:
+        found = await endpoint.call("eth_estimateGas", request)
+    except RpcError as error:
+        if not error.data and "revert" not in error.message.lower():
+            raise UnavailableError(
+                f"{endpoint.name} cannot try the deployment ({error}): nothing was sent; try "
+                "another endpoint"
+            ) from error
+        known = refusal_of(error.data)
+        why = str(known) if known else f"the contract refuses them ({reason_of(error.data)})"
+        raise ConfigError(
+            f"a registry cannot have these parameters: {why}; choose others with --set"
+        ) from error
+    return number_of(found, "gas") * (100 + _MARGIN) // 100
+
+
+async def _check_affordable(endpoint: Endpoint, payer: Address, cost: int, chain: int) -> None:
+    found = await endpoint.call("eth_getBalance", data(payer), "latest")
+    balance = number_of(found, "a balance")
+    if balance < cost:
+        raise UnavailableError(
+            f"0x{payer.hex()} has {ether(balance)} and the deployment may take {ether(cost)}: "
+            f"nothing was sent; send ether to this address on chain {chain}"
+        )
 
 
 async def _included(endpoint: Endpoint, sent: Signed) -> Receipt:

@@ -15,7 +15,7 @@ Item = bytes | Sequence["Item"]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A transaction without value, not yet signed. Fees in wei for a unit of gas."""
+    """A transaction, not yet signed. Fees in wei for a unit of gas; the registry takes no value."""
 
     chain: int
     nonce: int
@@ -24,6 +24,7 @@ class Draft:
     gas: int
     to: Address
     data: bytes
+    value: int = 0  # wei
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def sign_transaction(draft: Draft, signer: Signer) -> Signed:
         number(draft.fee),
         number(draft.gas),
         draft.to,
-        b"",  # no value: the registry takes none
+        number(draft.value),
         draft.data,
         [],
     ]
