@@ -97,7 +97,7 @@ def xdb(tmp_path_factory):
     patch.setenv("XDB_ANVIL", str(anvil()))
     try:
         options = ("--nodes", 2, "--slice-size", "64 KiB", "--epoch", 8)
-        shell.testnet("up", "--chain", "ethereum", *options)
+        shell.testnet("up", "--chain", "ethereum", "--relay", *options)
         yield shell
     finally:
         network.destroy(shell.directory)
@@ -128,8 +128,9 @@ def test_main_job_and_a_night(xdb, tmp_path):
 
     left = [read_process(xdb.layout, member.name) for member in read_plan(xdb.layout)]
     xdb.testnet("down")
-    assert xdb.states() == dict.fromkeys(("anvil", "node-1", "node-2", "owner"), "stopped")
-    assert [process.members() for process in left] == [[]] * 4
+    names = ("relay", "anvil", "node-1", "node-2", "owner")
+    assert xdb.states() == dict.fromkeys(names, "stopped")
+    assert [process.members() for process in left] == [[]] * 5
     before = json.loads((xdb.layout.home("anvil") / "state.json").read_text())["block"]["number"]
 
     xdb.testnet("up")
@@ -144,6 +145,16 @@ def test_a_node_killed_and_started(xdb):
     assert xdb.states()["node-2"] == "stopped"
     xdb.testnet("restart", "node-2")
     assert xdb.states()["node-2"] == "running"
+
+
+def test_a_node_cut_off_from_the_chain(xdb):
+    xdb.testnet("partition", "node-1")
+    assert xdb.states()["node-1"] == "cut off"
+    done = xdb.run("chain", "status", "node-1")
+    assert (done.returncode, "does not answer" in flat(done.stderr)) == (6, True)
+    assert xdb.json("chain", "status", "owner")["chain"] == 31337
+    xdb.testnet("heal", "node-1")
+    assert xdb.json("chain", "status", "node-1")["chain"] == 31337
 
 
 def test_chain_paused_and_resumed(xdb):

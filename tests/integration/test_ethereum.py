@@ -9,6 +9,7 @@ import pytest
 from xdb.blockchain.ethereum.backend import Settings, open_ethereum
 from xdb.blockchain.ethereum.config import FeeConfig, SendConfig, WatchConfig
 from xdb.blockchain.ethereum.http import HttpRpc
+from xdb.blockchain.ethereum.quantities import quantity
 from xdb.core import merkle
 from xdb.errors import RefusedCallError
 from xdb.index.index import Index
@@ -243,6 +244,21 @@ async def test_many_files_in_one_call(net):
             stand = net.chain.store.mirror.file(draft.id).places[slot - 1].stand
             segment = net.chain.store.mirror.segment(node.node, stand.index)
             assert (segment.file, segment.slot, stand.index) == (draft.id, slot, file)
+
+
+async def test_a_receipt_dated_by_a_block_that_has_not_come_here(net):
+    await net.population()
+    later = net.now + 60
+    until = later + PARAMETERS.receipt_validity
+    draft = Draft(net.chain.deployment, ALICE, "file")
+    new = draft.new(NODES[:2], expiry=net.now + DAY, valid_until=until)
+    published = asyncio.create_task(net.call(ALICE, Publish((new,))))
+    await asyncio.sleep(0.5)
+    assert not published.done()
+    await net.evm.call("evm_setNextBlockTimestamp", quantity(later))
+    await net.evm.mine()
+    await published
+    assert net.index.file(draft.id) is not None
 
 
 async def test_a_replacement(net):

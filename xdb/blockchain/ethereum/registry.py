@@ -1,5 +1,6 @@
 """The registry contract as one identity uses it."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from xdb.blockchain.ethereum.calldata import calldata
@@ -115,16 +116,25 @@ class EthereumRegistry:
     async def _tried(self, call: Call, octets: bytes) -> int:
         """The gas that the call may take; RefusedCallError when it would be refused.
 
-        A call may build on one that is still in no block: then that one is waited for.
+        A call may build on one that is still in no block: then that one is waited for. And
+        holders date receipts by the newest block, which may not have come here yet.
         """
         waited = bool(self.sender.waiting)
         try:
             return await self._gas(octets)
-        except RefusedCallError:
-            if not waited:
+        except RefusedCallError as error:
+            if error.refusal == Refusal.RECEIPT:
+                await self._next_block()
+            elif not waited:
                 raise
         await self.sender.all_included()
         return await self._gas(await self._octets(call))
+
+    async def _next_block(self) -> None:
+        """Returns when there is one, or when there should have been."""
+        with suppress(TimeoutExpiredError):
+            blocks = self.store.reached(self.store.top.height + 1)
+            await within(self.clock, 2 * self.terms.parameters.epoch / self.terms.epoch, blocks)
 
     async def _gas(self, octets: bytes) -> int:
         request = self._request(octets)
