@@ -104,14 +104,16 @@ def xdb(tmp_path_factory):
         patch.undo()
 
 
-def proved(xdb):
+def proved(xdb, after=-1):
+    """The newest epoch after `after` in which somebody proved something."""
     end = time.monotonic() + 90
     while time.monotonic() < end:
-        verdicts = [audit["verdict"] for audit in xdb.json("audits", "list")["audits"]]
-        if "proved" in verdicts:
-            return True
+        audits = xdb.json("audits", "list")["audits"]
+        epochs = [audit["epoch"] for audit in audits if audit["verdict"] == "proved"]
+        if max(epochs, default=-1) > after:
+            return max(epochs)
         time.sleep(1)  # for a block
-    return False
+    raise AssertionError(f"nobody proved anything after epoch {after}")
 
 
 # ---------------------------------------------------------------- the network
@@ -124,7 +126,7 @@ def test_main_job_and_a_night(xdb, tmp_path):
     xdb("upload", original, "ns")
     nodes = xdb.json("nodes", "list")["nodes"]
     assert [node["state"] for node in nodes] == ["online"] * 2
-    assert proved(xdb)
+    epoch = proved(xdb)
 
     left = [read_process(xdb.layout, member.name) for member in read_plan(xdb.layout)]
     xdb.testnet("down")
@@ -138,6 +140,7 @@ def test_main_job_and_a_night(xdb, tmp_path):
     assert xdb.json("chain", "status", "owner")["head"] >= int(before, 16)
     xdb("download", "ns/original", copy)
     assert copy.read_bytes() == DATA
+    assert proved(xdb, after=epoch + 1) > epoch + 1
 
 
 def test_a_node_killed_and_started(xdb):
