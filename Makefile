@@ -10,6 +10,8 @@ CHAIN   ?= embedded
 VENV    ?= .venv
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.ready
+CONTRACTS := xdb/blockchain/ethereum/contracts
+EVM     := $(CONTRACTS)/node_modules/.package-lock.json
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -20,7 +22,11 @@ $(STAMP): pyproject.toml deploy/requirements.lock deploy/setup.sh
 
 setup: $(STAMP) ## virtual environment with everything in it
 
-demo: $(STAMP) ## a network of real processes does the main job: CHAIN=embedded or ethereum
+$(EVM): $(CONTRACTS)/package-lock.json
+	npm ci --prefix $(CONTRACTS) --silent --no-audit --no-fund
+	@touch $@
+
+demo: $(STAMP) $(if $(filter ethereum,$(CHAIN)),$(EVM)) ## a network of real processes does the main job: CHAIN=embedded or ethereum
 	@$(BIN)/python -m xdb.testnet.demo --chain $(CHAIN)
 
 test: $(STAMP) ## the tests
