@@ -21,6 +21,8 @@ from xdb.model.ids import Address
 from xdb.model.registry import Parameters
 
 HERE = Path(xdb.blockchain.ethereum.__file__).parent
+PRUNED = ("--prune-history", "1000")
+"""Else every state is left in the home directory."""
 CHAIN = 31337
 DEPLOYER = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"  # anvil's first account
 RICH = 1000 * 10**18
@@ -77,7 +79,16 @@ async def running_anvil(*options: str) -> AsyncIterator[Anvil]:
     program = anvil()
     assert program is not None, "no anvil here: run npm ci in xdb/blockchain/ethereum/contracts"
     port = _free_port()
-    command = (program, "--port", str(port), "--silent", "--chain-id", str(CHAIN), *options)
+    command = (
+        program,
+        "--port",
+        str(port),
+        "--silent",
+        "--chain-id",
+        str(CHAIN),
+        *PRUNED,
+        *options,
+    )
     process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     rpc = HttpRpc(url, 20.0)

@@ -232,6 +232,7 @@ def running() -> Iterator[Evm]:
     """An anvil for as long as the context lasts."""
     command = (
         *(str(anvil()), "--port", "0", "--hardfork", "osaka", "--auto-impersonate", "--no-mining"),
+        *("--prune-history", "1000"),  # else every state is left in the home directory
         *("--timestamp", str(_START), "--accounts", "1", "--gas-limit", "60000000"),
     )
     with subprocess.Popen(  # noqa: S603  # the program and arguments above
