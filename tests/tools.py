@@ -9,13 +9,18 @@ import importlib.util
 import os
 import shutil
 import sys
-from pathlib import Path
 
-CONTRACTS = Path(__file__).parent.parent / "xdb" / "blockchain" / "ethereum" / "contracts"
+from xdb.testing.anvil import anvil
+from xdb.testnet.anvil import CONTRACTS
+
 TOOLS = {
     "anvil": (
-        lambda: any((CONTRACTS / "node_modules" / "@foundry-rs").glob("anvil-*/bin/anvil")),
+        lambda: anvil() is not None,
         "tests on a real EVM (npm ci in xdb/blockchain/ethereum/contracts)",
+    ),
+    "solc": (
+        lambda: shutil.which("node") is not None and (CONTRACTS / "node_modules" / "solc").is_dir(),
+        "the comparison of the contract's artifact with its sources (install Node.js, then npm ci)",
     ),
     "strace": (
         lambda: shutil.which("strace") is not None,

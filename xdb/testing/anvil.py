@@ -2,25 +2,22 @@
 
 import asyncio
 import os
-import shutil
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import xdb.blockchain.ethereum
 from xdb.blockchain.ethereum.deployment import Pins
 from xdb.blockchain.ethereum.founding import Founding, initcode
 from xdb.blockchain.ethereum.http import HttpRpc
 from xdb.blockchain.ethereum.quantities import data, octets_of, quantity
 from xdb.blockchain.ethereum.transactions import keccak256
-from xdb.errors import UnavailableError
+from xdb.errors import ConfigError, UnavailableError
 from xdb.model.ids import Address
 from xdb.model.registry import Parameters
+from xdb.testnet.anvil import find_anvil
 
-HERE = Path(xdb.blockchain.ethereum.__file__).parent
 PRUNED = ("--prune-history", "1000")
 """Else every state is left in the home directory."""
 CHAIN = 31337
@@ -29,10 +26,11 @@ RICH = 1000 * 10**18
 
 
 def anvil() -> str | None:
-    """The program: XDB_ANVIL, the one that `npm ci` installed, or one on the path."""
-    modules = HERE / "contracts" / "node_modules" / "@foundry-rs"
-    installed = next((str(path) for path in modules.glob("anvil-*/bin/anvil")), None)
-    return os.environ.get("XDB_ANVIL") or installed or shutil.which("anvil")
+    """The program as a testnet finds it; None when there is none."""
+    try:
+        return str(find_anvil(os.environ))
+    except ConfigError:
+        return None
 
 
 @dataclass

@@ -23,6 +23,7 @@ from eth_abi.abi import decode, encode
 
 from xdb.blockchain import ethereum
 from xdb.model.ids import Address
+from xdb.testing.anvil import PRUNED, anvil
 
 SECONDS = 12
 """Between two blocks."""
@@ -222,17 +223,12 @@ def deploy(evm: Evm, parameters: Mapping[str, int]) -> Contract:
     return Contract(evm, found["abi"], outcome.address)
 
 
-def anvil() -> Path | None:
-    """The program that npm installed, or None. Not its launcher, which a signal does not end."""
-    return next((CONTRACTS / "node_modules" / "@foundry-rs").glob("anvil-*/bin/anvil"), None)
-
-
 @contextmanager
 def running() -> Iterator[Evm]:
     """An anvil for as long as the context lasts."""
     command = (
         *(str(anvil()), "--port", "0", "--hardfork", "osaka", "--auto-impersonate", "--no-mining"),
-        *("--prune-history", "1000"),  # else every state is left in the home directory
+        *PRUNED,
         *("--timestamp", str(_START), "--accounts", "1", "--gas-limit", "60000000"),
     )
     with subprocess.Popen(  # noqa: S603  # the program and arguments above
