@@ -25,7 +25,8 @@ from xdb.testing.simulation.chains.branch import Branch
 from xdb.testing.simulation.chains.mempool import Mempool, Transaction
 from xdb.testing.simulation.chains.notes import Notes
 from xdb.testing.simulation.chains.proposer import DEEPEST, Proposer
-from xdb.testing.simulation.chains.view import Sight, View
+from xdb.testing.simulation.chains.view import Sight
+from xdb.testing.simulation.chains.views import Views
 from xdb.testing.simulation.clock import SimulatedClock
 from xdb.testing.simulation.draws import below
 
@@ -68,12 +69,11 @@ class EthereumChain:
         self._clock = clock
         self._draw = draw
         self._start = int(clock.wall() - clock.monotonic())
-        self._views: dict[str, View] = {}
+        self._views = Views(self.branch.history, clock, draw, self.config.sight, notes)
         self._wallets = Wallets(self)
         self._own: list[Transaction] = []  # of the world, until they are final
         self._wanted = asyncio.Event()
         self._held_until = 0.0
-        self._is_calm = False
         self.branch.append(self.time, ())
         self.branch.history.settle(1)
 
@@ -126,13 +126,7 @@ class EthereumChain:
     def backend(self, name: str, clock: Clock) -> Backend:
         """See `Chain`."""
         draw = self._draw.stream(name)
-        view = self._views.get(name)
-        if view is None:
-            view = View(self.branch.history, self._clock, draw, self.config.sight, self.notes)
-            self._views[name] = view
-        if self._is_calm:
-            view.heal()
-        return EthereumBackend(self, self._wallets, name, view, clock, draw)
+        return EthereumBackend(self, self._wallets, name, self._views.of(name), clock, draw)
 
     async def run(self) -> None:
         """See `Chain`."""
@@ -163,15 +157,11 @@ class EthereumChain:
 
     def stall(self, name: str, seconds: float) -> bool:
         """See `Chain`."""
-        if name in self._views:
-            self._views[name].stall(seconds)
-        return name in self._views
+        return self._views.stall(name, seconds)
 
     def cut(self, name: str, seconds: float) -> bool:
         """See `Chain`."""
-        if name in self._views:
-            self._views[name].cut(seconds)
-        return name in self._views
+        return self._views.cut(name, seconds)
 
     def forget(self, name: str) -> None:
         """See `Chain`."""
@@ -179,10 +169,8 @@ class EthereumChain:
 
     def heal(self) -> None:
         """See `Chain`: and no more reorganisations."""
-        self._is_calm = True
         self._held_until = 0.0
-        for view in self._views.values():
-            view.heal()
+        self._views.heal()
 
     # ------------------------------------------------------------ slots
 
@@ -248,4 +236,4 @@ class EthereumChain:
         return ending is not None and ending.refused is not None
 
     def _chance(self, of: int) -> bool:
-        return not self._is_calm and self._draw.draw(1)[0] >= _DICE - of
+        return not self._views.is_calm and self._draw.draw(1)[0] >= _DICE - of

@@ -26,7 +26,8 @@ from xdb.testing.simulation.chains.blocks import Block, Ending, History
 from xdb.testing.simulation.chains.gateway import FabricBackend
 from xdb.testing.simulation.chains.notes import Notes
 from xdb.testing.simulation.chains.versions import Endorsed, Snapshot, VersionedState
-from xdb.testing.simulation.chains.view import Sight, View
+from xdb.testing.simulation.chains.view import Sight
+from xdb.testing.simulation.chains.views import Views
 from xdb.testing.simulation.clock import SimulatedClock
 from xdb.testing.simulation.draws import fraction
 
@@ -68,11 +69,10 @@ class FabricChain:
         self._state = VersionedState()
         self._clock = clock
         self._draw = draw
-        self._views: dict[str, View] = {}
+        self._views = Views(self.history, clock, draw, self.config.sight, notes)
         self._queue: list[Endorsed] = []
         self._wanted = asyncio.Event()
         self._took_effect: dict[Digest, Digest] = {}  # attempts by envelope
-        self._is_calm = False
         self.tick()
 
     @property
@@ -126,14 +126,7 @@ class FabricChain:
 
     def backend(self, name: str, clock: Clock) -> Backend:
         """See `Chain`."""
-        draw = self._draw.stream(name)
-        view = self._views.get(name)
-        if view is None:
-            view = View(self.history, self._clock, draw, self.config.sight, self.notes)
-            self._views[name] = view
-        if self._is_calm:
-            view.heal()
-        return FabricBackend(self, view, clock, draw)
+        return FabricBackend(self, self._views.of(name), clock, self._draw.stream(name))
 
     async def run(self) -> None:
         """See `Chain`."""
@@ -159,24 +152,18 @@ class FabricChain:
 
     def stall(self, name: str, seconds: float) -> bool:
         """See `Chain`: its peer gets no blocks."""
-        if name in self._views:
-            self._views[name].stall(seconds)
-        return name in self._views
+        return self._views.stall(name, seconds)
 
     def cut(self, name: str, seconds: float) -> bool:
         """See `Chain`: its peer is down."""
-        if name in self._views:
-            self._views[name].cut(seconds)
-        return name in self._views
+        return self._views.cut(name, seconds)
 
     def forget(self, name: str) -> None:
         """See `Chain`: nothing is kept."""
 
     def heal(self) -> None:
         """See `Chain`."""
-        self._is_calm = True
-        for view in self._views.values():
-            view.heal()
+        self._views.heal()
 
     # ------------------------------------------------------------ blocks
 
@@ -210,4 +197,4 @@ class FabricChain:
         return Context(self.deployment, self.parameters, time)
 
     def _chance(self, of: int) -> bool:
-        return not self._is_calm and self._draw.draw(1)[0] >= _DICE - of
+        return not self._views.is_calm and self._draw.draw(1)[0] >= _DICE - of
