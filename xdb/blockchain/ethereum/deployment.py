@@ -1,6 +1,7 @@
 """Which contract on which chain: pinned by the configuration, and asked for its parameters."""
 
 from dataclasses import dataclass
+from typing import cast
 
 from xdb.blockchain.ethereum.abi import PARAMETERS, read
 from xdb.blockchain.ethereum.endpoint import Endpoint
@@ -124,8 +125,7 @@ async def _call(endpoint: Endpoint, to: Address, call: bytes, block: str) -> byt
 
 
 def _terms(raw: bytes, slot: int) -> Terms:
-    values = read((PARAMETERS,), raw)[0]
-    assert isinstance(values, tuple)  # noqa: S101  # of that type
+    values = cast("tuple[int, ...]", read((PARAMETERS,), raw)[0])
     genesis, start, epoch, freeze, leaves, leaf_size, window, *times = values
     retention, validity, grace, unreachable, notice, *limits = times
     slots, files, label, text, lifetime = limits

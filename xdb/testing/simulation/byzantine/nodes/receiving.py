@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from itertools import cycle
+from typing import Any
 
 from xdb.core import merkle
 from xdb.core.manifest import commitments, published_root, read_manifest
@@ -54,15 +55,8 @@ def discards_after_the_receipt(plot: Plot, member: SimulatedStorage) -> Twist:
     """Signs for what it has, removes it, and knows nothing of it any more."""
 
     def on_node(node: StorageNode) -> StorageNode:
-        async def accept(  # noqa: PLR0913, PLR0917  # as in the custody
-            caller: Address,
-            slot: SlotRef,
-            digest: Digest,
-            manifest: bytes,
-            expiry: int,
-            version: int,
-        ) -> Holder:
-            holder = await node.custody.accept(caller, slot, digest, manifest, expiry, version)
+        async def accept(caller: Address, slot: SlotRef, *rest: Any) -> Holder:  # noqa: ANN401  # as the custody has it
+            holder = await node.custody.accept(caller, slot, *rest)
             freed = await node.store.remove_if(slot.file, slot.slot, lambda: True)
             plot.deeds["bytes discarded"] += freed or 0
             return holder
@@ -156,15 +150,8 @@ def forges_receipts(plot: Plot, member: SimulatedStorage) -> Twist:
             ]
         )
 
-        async def accept(  # noqa: PLR0913, PLR0917  # as in the custody
-            caller: Address,
-            slot: SlotRef,
-            digest: Digest,
-            manifest: bytes,
-            expiry: int,
-            version: int,
-        ) -> Holder:
-            holder = await node.custody.accept(caller, slot, digest, manifest, expiry, version)
+        async def accept(caller: Address, slot: SlotRef, *rest: Any) -> Holder:  # noqa: ANN401  # as the custody has it
+            holder = await node.custody.accept(caller, slot, *rest)
             plot.deeds["receipts forged"] += 1
             return next(ways)(holder)
 
