@@ -49,6 +49,23 @@ def check_misses(oversight: Oversight) -> None:
             )
 
 
+def check_voids(oversight: Oversight) -> None:
+    """No epoch says nothing while most of those it asked were there and could reach all."""
+    index, account = oversight.index, oversight.account
+    if index is None:
+        return
+    asked: dict[int, list[bool]] = {}
+    for audit in audits(index, Verdict.VOID):
+        first, last = epoch_of(index.parameters, audit.epoch)
+        excused = account.was_in_trouble(audit.node, first, last)
+        asked.setdefault(audit.epoch, []).append(excused)
+    for epoch, excuses in sorted(asked.items()):
+        if 2 * sum(excuses) < len(excuses):
+            raise ViolationError(
+                f"epoch {epoch} is void, and {sum(excuses)} of {len(excuses)} nodes had trouble"
+            )
+
+
 def check_bounds(oversight: Oversight) -> None:
     """Nothing piles up in nodes, and no slot was moved about more often than fate gave cause."""
     for node in oversight.world.storage.values():

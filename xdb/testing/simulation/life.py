@@ -24,6 +24,7 @@ from xdb.testing.simulation.invariants import (
     check_left_over,
     check_misses,
     check_once,
+    check_voids,
 )
 from xdb.testing.simulation.losses import LOSS_STATES, Losses
 from xdb.testing.simulation.nonces import watched_encryption
@@ -139,6 +140,7 @@ class Life:
         await self._read_all()
         self._check(everything=True)
         check_misses(self.oversight)
+        check_voids(self.oversight)
         check_once(self.oversight)
         check_bounds(self.oversight)
         if self.config.tidy:
