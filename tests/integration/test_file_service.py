@@ -210,9 +210,11 @@ async def slowly(data, step, between):
 
 
 async def test_a_node_lost_in_the_middle_of_an_upload_is_replaced(served, xdb):
-    gone = []
+    gone, begun = [], asyncio.Event()
 
-    async def lose_one(_):
+    async def lose_one(start):
+        if start > 2 * BODY:  # nodes have something to do by now, however slow the machine is
+            await begun.wait()
         holders = served.bench.network.calls
         pushed = [node for call, node in holders if call == "push"]
         if not gone and pushed:
@@ -225,6 +227,7 @@ async def test_a_node_lost_in_the_middle_of_an_upload_is_replaced(served, xdb):
     def watched(node):
         async def put(*arguments):
             net.calls.append(("push", node))
+            begun.set()
             return await real[node](*arguments)
 
         return put
